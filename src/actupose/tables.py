@@ -1,0 +1,237 @@
+"""One pyarrow schema per table, checked on write and on read; atomic, byte-stable Parquet.
+
+Keypoints and poses are fixed lists of 2K float32: x0, y0, x1, y1, ...; NaN = not annotated, never null.
+The same table written twice is the same bytes, so that DVC runs nothing again for nothing.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actupose.errors import UserError
+
+SPLITS = ("train", "val", "test")
+
+
+def _points(num_keypoints: int) -> pa.DataType:
+    return pa.list_(pa.float32(), 2 * num_keypoints)
+
+
+def _flags(num_keypoints: int) -> pa.DataType:
+    return pa.list_(pa.bool_(), num_keypoints)
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
+
+
+def samples_schema(num_keypoints: int) -> pa.Schema:
+    """Ingested samples; keypoints in pixels of the stored image."""
+    return _schema(
+        sample_id=pa.string(),
+        split=pa.string(),
+        corpus=pa.string(),
+        image_row=pa.int64(),
+        keypoints=_points(num_keypoints),
+        visible=_flags(num_keypoints),
+    )
+
+
+REJECTED = _schema(path=pa.string(), reason=pa.string())
+
+
+def normalised_schema(num_keypoints: int) -> pa.Schema:
+    """Poses centred on the mean of their visible keypoints, divided by the RMS distance from it."""
+    return _schema(
+        sample_id=pa.string(),
+        split=pa.string(),
+        pose=_points(num_keypoints),
+        visible=_flags(num_keypoints),
+        center=pa.list_(pa.float32(), 2),
+        scale=pa.float32(),
+    )
+
+
+SCORES = _schema(
+    sample_id=pa.string(), split=pa.string(), score=pa.float32(), rank=pa.int64(), bin=pa.int64()
+)
+
+BINS = _schema(
+    bin=pa.int64(),
+    count=pa.int64(),
+    score_min=pa.float32(),
+    score_mean=pa.float32(),
+    score_max=pa.float32(),
+    variation_mean=pa.float32(),
+    variation_std=pa.float32(),
+    variation_q05=pa.float32(),
+    variation_q25=pa.float32(),
+    variation_q50=pa.float32(),
+    variation_q75=pa.float32(),
+    variation_q95=pa.float32(),
+)
+
+HISTORY = _schema(epoch=pa.int64(), metric=pa.string(), value=pa.float64())
+
+CURRICULUM = _schema(
+    epoch=pa.int64(),
+    bin=pa.int64(),
+    mean_score=pa.float32(),
+    weight=pa.float32(),
+    available=pa.int64(),
+    drawn=pa.int64(),
+    moved=pa.int64(),
+)
+
+
+def epoch_predictions_schema(num_keypoints: int) -> pa.Schema:
+    """What the model said of the target's test images after each epoch: no labels.
+
+    ``cell`` is the flat heat-map arg-max (-1 where the peak is not positive), for the literature's metric.
+    """
+    return _schema(
+        epoch=pa.int64(),
+        sample_id=pa.string(),
+        keypoints_pred=_points(num_keypoints),
+        confidence=pa.list_(pa.float32(), num_keypoints),
+        cell=pa.list_(pa.int32(), num_keypoints),
+    )
+
+
+def predictions_schema(num_keypoints: int) -> pa.Schema:
+    """Final predictions beside the labels; coordinates in pixels of the stored image.
+
+    Schema metadata: image_side, skeleton, selection.
+    """
+    return _schema(
+        sample_id=pa.string(),
+        bin=pa.int64(),
+        keypoints_pred=_points(num_keypoints),
+        confidence=pa.list_(pa.float32(), num_keypoints),
+        keypoints_true=_points(num_keypoints),
+        visible=_flags(num_keypoints),
+        evalpose_angle=pa.float32(),
+        evalpose_bone=pa.float32(),
+    )
+
+
+PER_BIN = _schema(
+    bin=pa.int64(),
+    count=pa.int64(),
+    keypoint_accuracy=pa.float32(),
+    pck_all=pa.float32(),
+    evalpose_angle=pa.float32(),
+    evalpose_bone=pa.float32(),
+)
+
+
+def fixed_lists(values: np.ndarray) -> pa.FixedSizeListArray:
+    """(N, ...) array as a column of N fixed-size lists; trailing axes are flattened."""
+    flat = np.ascontiguousarray(values).reshape(-1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat), math.prod(values.shape[1:]))
+
+
+def list_values(table: pa.Table, column: str) -> np.ndarray:
+    """(N, M) array of a fixed-size-list column."""
+    values = table.column(column).combine_chunks()
+    flat = values.flatten().to_numpy(zero_copy_only=False)
+    return np.array(flat).reshape(len(table), values.type.list_size)  # a copy: torch wants it writable
+
+
+def keypoint_values(table: pa.Table, column: str) -> np.ndarray:
+    """(N, K, 2) float32 array of a column of 2K coordinates."""
+    values = list_values(table, column)
+    return values.reshape(len(values), values.shape[1] // 2, 2)
+
+
+def make_table(
+    schema: pa.Schema, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+) -> pa.Table:
+    """Table of ``schema`` from arrays, lists or multi-dimensional numpy arrays."""
+    arrays = [_column(columns[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema.with_metadata(dict(metadata) if metadata else None))
+
+
+def history_table(history: list[dict[str, float]]) -> pa.Table:
+    """Long table (epoch, metric, value) of one dict of metrics an epoch."""
+    rows = [(epoch, name, value) for epoch, metrics in enumerate(history) for name, value in metrics.items()]
+    epochs, names, values = zip(*rows, strict=True) if rows else ((), (), ())
+    return make_table(HISTORY, {"epoch": epochs, "metric": names, "value": values})
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - array, list or column
+    if isinstance(values, pa.Array):
+        return values.cast(kind)
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        return fixed_lists(values).cast(kind)
+    return pa.array(values, type=kind)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; flushed to disk and renamed to it when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
+    """Write a table in its given order.
+
+    Raises:
+        ValueError: columns, types or a null contradict ``schema`` (our fault, not the user's).
+    """
+    if not table.schema.equals(schema, check_metadata=False):
+        raise ValueError(f"{path}: columns are {table.schema}, expected {schema}")
+    if any(_holds_null(column) for column in table.columns):
+        raise ValueError(f"{path}: a column holds nulls")
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=65536, store_schema=True)
+
+
+def _holds_null(column: pa.ChunkedArray) -> bool:
+    """Whether a value, or a value within a list, is null."""
+    inside = pa.types.is_fixed_size_list(column.type) and column.combine_chunks().flatten().null_count
+    return bool(column.null_count or inside)
+
+
+def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a table (or some columns of it), checked against ``schema``.
+
+    Raises:
+        UserError: the file is missing, is not Parquet, or has other columns.
+    """
+    try:
+        table = pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such table; run the stage that writes it (dvc repro)") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet table: {str(error).splitlines()[0]}") from None
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    if not table.schema.equals(wanted, check_metadata=False):
+        raise UserError(
+            f"{path}: columns {table.schema.names} do not fit {wanted.names}; run its stage again"
+        )
+    return table
+
+
+def table_metadata(table: pa.Table) -> dict[str, str]:
+    """Schema metadata as text."""
+    return {
+        key.decode(): value.decode()
+        for key, value in (table.schema.metadata or {}).items()
+        if not key.startswith(b"ARROW")
+    }

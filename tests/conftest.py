@@ -1,0 +1,21 @@
+"""Every test runs apart from the user's own trackers, with one thread, and tells nobody."""
+
+import os
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "OMP_NUM_THREADS": "1",  # two workers on two cores would fight over them
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+os.environ.update(QUIET)
+for name in (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "PREFECT_API_URL",
+    "PREFECT_HOME",
+):
+    os.environ.pop(name, None)
