@@ -1,0 +1,159 @@
+"""Curricula: bins of equal count by score, bin weights for an epoch, and the samples drawn (P1 2.2; P2 3.1).
+
+These run once an epoch on the CPU; bins and epochs count from 0, bin 0 is the easiest.
+"""
+
+import math
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+ScoreAxis = Literal["rank", "minmax", "raw"]
+
+
+def assign_bins(scores: Tensor, num_bins: int) -> Tensor:
+    """Sort by score and split into bins of equal count; equal scores are ordered by position.
+
+    Args:
+        scores: (N,) higher is harder.
+        num_bins: 1 to N.
+
+    Returns:
+        (N,) int64 bin of every sample; bin sizes differ by at most one.
+
+    Raises:
+        ValueError: more bins than samples, no bin at all, or a score that is not finite.
+    """
+    if not 1 <= num_bins <= len(scores):
+        raise ValueError(f"{num_bins} bins of {len(scores)} samples: a bin needs at least one sample")
+    if not scores.isfinite().all():
+        raise ValueError(f"{int((~scores.isfinite()).sum())} scores are not finite")
+    order = scores.argsort(stable=True)
+    bins = torch.empty_like(order)
+    bins[order] = torch.arange(len(scores), device=scores.device) * num_bins // len(scores)
+    return bins
+
+
+def peak_bin(num_bins: int, epoch: int, epochs: int, pace: float) -> int:
+    """Bin on which the epoch centres: min(floor(pace * num_bins * epoch / epochs), num_bins - 1) (P2 3.1.2).
+
+    Raises:
+        ValueError: the epoch is negative.
+    """
+    if epoch < 0:
+        raise ValueError(f"epoch {epoch}: epochs count from 0")
+    return min(math.floor(pace * num_bins * epoch / epochs), num_bins - 1)
+
+
+def bin_axis(mean_scores: Tensor, axis: ScoreAxis) -> Tensor:
+    """Place of every bin on the axis along which sigma is measured; the paper leaves the axis open.
+
+    Args:
+        mean_scores: (Nb,) in ascending order.
+        axis: ``rank`` j / (Nb - 1); ``minmax`` scores scaled to 0..1; ``raw`` scores as they are.
+
+    Returns:
+        (Nb,) of the scores' dtype; zeros where there is one bin, or one score for ``minmax``.
+
+    Raises:
+        ValueError: the axis is unknown.
+    """
+    match axis:
+        case "rank":
+            rank = torch.arange(len(mean_scores), device=mean_scores.device, dtype=mean_scores.dtype)
+            return rank / max(len(mean_scores) - 1, 1)
+        case "minmax":
+            above = mean_scores - mean_scores.min()
+            return above / above.max().clamp(min=torch.finfo(above.dtype).tiny)
+        case "raw":
+            return mean_scores
+        case _:
+            raise ValueError(f"score axis {axis!r}: one of {', '.join(get_args(ScoreAxis))}")
+
+
+def active_weights(bin_scores: Tensor, epoch: int, epochs: int, pace: float, sigma: float) -> Tensor:
+    """Gaussian around the epoch's peak bin g: exp(-(s_j - s_g)^2 / (2 sigma^2)) (P2 eq. 1).
+
+    Args:
+        bin_scores: (Nb,) s, as ``bin_axis`` gives them.
+        epoch: 0-based.
+        epochs: of the whole schedule.
+        pace: sweeps of the bins in the schedule; beyond the last bin the peak stays there.
+        sigma: width on the axis of ``bin_scores``.
+
+    Returns:
+        (Nb,) weights, 1 at the peak.
+    """
+    peak = bin_scores[peak_bin(len(bin_scores), epoch, epochs, pace)]
+    return torch.exp(-((bin_scores - peak) ** 2) / (2 * sigma**2))
+
+
+def hard_mining_weights(num_bins: int, hard_fraction: float) -> Tensor:
+    """VAE-HM (P1): 1 for the hardest round(hard_fraction * num_bins) bins, at least one; (Nb,)."""
+    hard = max(round(hard_fraction * num_bins), 1)
+    return (torch.arange(num_bins) >= num_bins - hard).float()
+
+
+def progressive_weights(num_bins: int, epoch: int, epochs: int) -> Tensor:
+    """VAE-CL (P1 3): 1 for the easiest third of the bins, later two thirds, then all; (Nb,).
+
+    The switches fall at one and two thirds of the epochs.
+    """
+    thirds = min(3 * epoch // epochs, 2) + 1
+    easy = max(round(thirds * num_bins / 3), 1)
+    return (torch.arange(num_bins) < easy).float()
+
+
+def draw_counts(weights: Tensor, available: Tensor) -> Tensor:
+    """Count the samples to draw of every bin: round(weight * available), at least one of the heaviest bin.
+
+    Args:
+        weights: (Nb,) 0 to 1.
+        available: (Nb,) samples in each bin.
+
+    Returns:
+        (Nb,) int64, never above ``available``.
+    """
+    counts = (weights.double() * available).round().long()
+    heaviest = torch.where(available > 0, weights, -1).argmax()
+    counts[heaviest] = counts[heaviest].clamp(min=1)
+    return counts.minimum(available)
+
+
+def draw_pool(bins: Tensor, weights: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw an epoch's samples: from every bin its ``draw_counts``, without replacement, in random order.
+
+    Args:
+        bins: (N,) int64 bin of every sample, on the CPU.
+        weights: (Nb,).
+        generator: CPU generator; equal generators give equal pools.
+
+    Returns:
+        (M,) int64 positions, M >= 1.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    if len(bins) == 0:
+        raise ValueError("no samples to draw from")
+    available = bins.bincount(minlength=len(weights))
+    counts = draw_counts(weights, available)
+    shuffled = torch.randperm(len(bins), generator=generator)
+    by_bin = shuffled[bins[shuffled].argsort(stable=True)]
+    place_in_bin = torch.arange(len(bins)) - (available.cumsum(0) - available)[bins[by_bin]]
+    drawn = by_bin[place_in_bin < counts[bins[by_bin]]]
+    return drawn[torch.randperm(len(drawn), generator=generator)]
+
+
+def rerank(vae_scores: Tensor, mean_peaks: Tensor) -> Tensor:
+    """Score corrected by the student's confidence: vae_score * K / sum_k peak_k (P2 3.1.2).
+
+    Args:
+        vae_scores: (N,) always the VAE's own, so that corrections do not compound.
+        mean_peaks: (N,) mean over keypoints of the heat-map peaks, each clamped to [0.05, 1].
+
+    Returns:
+        (N,): an unsure student makes a sample harder.
+    """
+    return vae_scores / mean_peaks

@@ -1,0 +1,124 @@
+"""Pseudo-labels of the mean teacher: merging views, gating by confidence, occlusion (UDAPE, ECCV 2022)."""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Gate = Literal["global", "per_keypoint"]
+
+
+def confidence_mask(confidence: Tensor, mask_ratio: float, gate: Gate) -> Tensor:
+    """Keep what is strictly above the int(mask_ratio * n)-th smallest confidence.
+
+    Args:
+        confidence: (B, K).
+        mask_ratio: 0 keeps all, 1 nothing.
+        gate: ``global`` n = B * K, one threshold for the batch (UDAPE); ``per_keypoint`` n = B, one for each
+            keypoint, so that hard keypoints keep their share.
+
+    Returns:
+        (B, K) bool.
+
+    Raises:
+        ValueError: the gate is unknown.
+    """
+    match gate:
+        case "global":
+            pool = confidence.reshape(-1, 1)
+        case "per_keypoint":
+            pool = confidence
+        case _:
+            raise ValueError(f"gate {gate!r}: one of {', '.join(get_args(Gate))}")
+    masked = int(mask_ratio * len(pool))
+    if masked == 0:
+        return torch.ones_like(confidence, dtype=torch.bool)
+    return confidence > pool.sort(dim=0).values[masked - 1]
+
+
+def merge_views(points_base: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
+    """Merge the teacher's views of a sample.
+
+    Args:
+        points_base: (V, B, K, 2) keypoints of every view, brought to the base frame.
+        confidence: (V, B, K).
+
+    Returns:
+        points (B, K, 2), mean weighted by confidence, plain where no view is confident;
+        confidence (B, K), mean.
+    """
+    weight = confidence.clamp(min=1e-6)
+    points = (points_base * weight[..., None]).sum(0) / weight.sum(0)[..., None]
+    return points, confidence.mean(0)
+
+
+def swap_flipped(keypoint_values: Tensor, flipped: Tensor, permutation: Tensor) -> Tensor:
+    """Exchange left and right keypoints of mirrored samples.
+
+    Args:
+        keypoint_values: (B, K, ...) coordinates, heat maps, confidences or masks.
+        flipped: (B,) bool.
+        permutation: (K,) int64, for each keypoint the position of its mirror partner.
+
+    Returns:
+        (B, K, ...).
+    """
+    mirrored = flipped.reshape(-1, *[1] * (keypoint_values.ndim - 1))
+    return torch.where(mirrored, keypoint_values.index_select(1, permutation), keypoint_values)
+
+
+def choose_occluded(confidence: Tensor, threshold: float, rate: float, generator: torch.Generator) -> Tensor:
+    """Choose for a share of the samples one confident keypoint to occlude.
+
+    Args:
+        confidence: (B, K) of the teacher.
+        threshold: a keypoint qualifies from here on.
+        rate: chance of a sample with a qualifying keypoint to be chosen.
+        generator: CPU generator.
+
+    Returns:
+        (B, K) bool, at most one true in a row, uniform among the qualifying.
+    """
+    num_samples, num_keypoints = confidence.shape
+    draws = torch.rand(num_samples, num_keypoints + 1, generator=generator)
+    draws = draws.to(confidence.device, non_blocking=True)
+    qualifies = confidence >= threshold
+    chosen = torch.where(qualifies, draws[:, 1:], -1).argmax(1, keepdim=True)
+    is_chosen = torch.arange(num_keypoints, device=confidence.device) == chosen
+    return is_chosen & qualifies & (draws[:, :1] < rate)
+
+
+def paste_patches(
+    images: Tensor, centers: Tensor, active: Tensor, half_size: float, source_centers: Tensor
+) -> Tensor:
+    """Overwrite a square box of each image with an equal box from elsewhere in the same image.
+
+    Args:
+        images: (B, C, H, W).
+        centers: (B, 2) pixels; the box holds the pixels from center - half_size up to, not including,
+            center + half_size, clipped at the border.
+        active: (B,) bool; other rows stay as they are, and their centres may be NaN.
+        half_size: pixels; 2 half_size is the side.
+        source_centers: (B, 2) pixels; where this box leaves the image, the border pixels repeat.
+
+    Returns:
+        (B, C, H, W), a new tensor.
+    """
+    num_images, channels, height, width = images.shape
+    rows, columns = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
+    in_columns = _is_between(columns, centers[:, :1], half_size)
+    in_rows = _is_between(rows, centers[:, 1:], half_size)
+    is_pasted = (in_rows[:, :, None] & in_columns[:, None, :] & active[:, None, None])[:, None]
+    shift = (source_centers - centers).round().long()
+    source_columns = (columns + shift[:, :1]).clamp(0, width - 1)
+    source_rows = (rows + shift[:, 1:]).clamp(0, height - 1)
+    sample = torch.arange(num_images, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[:, None, None]
+    patch = images[sample, channel, source_rows[:, None, :, None], source_columns[:, None, None, :]]
+    return torch.where(is_pasted, patch, images)
+
+
+def _is_between(positions: Tensor, centers: Tensor, half_size: float) -> Tensor:
+    """(n,) positions and (B, 1) centres to (B, n) bool: -half_size <= position - centre < half_size."""
+    offset = positions - centers
+    return (offset >= -half_size) & (offset < half_size)

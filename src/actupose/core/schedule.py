@@ -1,0 +1,48 @@
+"""What changes with the epoch or the step apart from gradients: learning rate and teacher."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Decay = Literal["step", "cosine"]
+
+
+def learning_rate(
+    lr: float, epoch: int, epochs: int, decay: Decay, milestones: Sequence[int], factor: float
+) -> float:
+    """Learning rate of an epoch.
+
+    Args:
+        lr: of epoch 0.
+        epoch: 0-based.
+        epochs: of the whole schedule.
+        decay: ``step`` multiplies by ``factor`` from each milestone epoch on; ``cosine`` falls towards 0,
+            which it would reach at ``epoch == epochs``.
+        milestones: epochs; of no meaning to ``cosine``.
+        factor: of no meaning to ``cosine``.
+
+    Raises:
+        ValueError: the decay is unknown.
+    """
+    match decay:
+        case "step":
+            return lr * factor ** sum(epoch >= milestone for milestone in milestones)
+        case "cosine":
+            return lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        case _:
+            raise ValueError(f"decay {decay!r}: one of {', '.join(get_args(Decay))}")
+
+
+@torch.no_grad()
+def update_ema(teacher_params: list[Tensor], student_params: list[Tensor], decay: float) -> None:
+    """Move the teacher in place: teacher <- decay * teacher + (1 - decay) * student (UDAPE, mean teacher).
+
+    Args:
+        teacher_params: parameters, not buffers: BatchNorm statistics are a policy of the caller.
+        student_params: the same shapes in the same order.
+        decay: 0 copies the student, 1 leaves the teacher.
+    """
+    torch._foreach_lerp_(teacher_params, student_params, 1 - decay)

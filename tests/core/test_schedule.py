@@ -1,0 +1,65 @@
+"""Learning rate and teacher."""
+
+import math
+
+import pytest
+import torch
+
+from actupose.core import schedule
+
+
+@pytest.mark.parametrize(
+    ("epoch", "rate"), [(0, 1.0), (44, 1.0), (45, 0.1), (59, 0.1), (60, 0.01), (69, 0.01)]
+)
+def test_steps_fall_from_each_milestone_on(epoch, rate):
+    found = schedule.learning_rate(1.0, epoch, 70, "step", (45, 60), 0.1)
+    assert found == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("epoch", "rate"), [(0, 2.0), (5, 1.0), (10, 0.0)])
+def test_the_cosine_falls_to_zero(epoch, rate):
+    assert schedule.learning_rate(2.0, epoch, 10, "cosine", (), 1.0) == pytest.approx(rate)
+
+
+def test_the_cosine_falls_all_the_way():
+    rates = [schedule.learning_rate(1.0, epoch, 7, "cosine", (), 1.0) for epoch in range(8)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[2] == pytest.approx((1 + math.cos(2 * math.pi / 7)) / 2)
+
+
+def test_an_unknown_decay_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'linear'.*step, cosine"):
+        schedule.learning_rate(1.0, 0, 10, "linear", (), 0.1)
+
+
+def test_the_teacher_moves_a_little_towards_the_student_in_place():
+    teacher, student = (
+        [torch.tensor([1.0, 2.0]), torch.tensor(4.0)],
+        [torch.tensor([3.0, 2.0]), torch.tensor(0.0)],
+    )
+    first = teacher[0]
+    schedule.update_ema(teacher, student, 0.9)
+    # 0.9 * 1 + 0.1 * 3; 0.9 * 4
+    assert first.tolist() == pytest.approx([1.2, 2.0])
+    assert teacher[1].item() == pytest.approx(3.6)
+    assert student[0].tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(("decay", "end"), [(1.0, 5.0), (0.0, 7.0)])
+def test_the_ends_of_the_decay_keep_the_teacher_or_copy_the_student(decay, end):
+    teacher = [torch.tensor([5.0])]
+    schedule.update_ema(teacher, [torch.tensor([7.0])], decay)
+    assert teacher[0].tolist() == [end]
+
+
+def test_parameters_that_learn_can_be_averaged_and_still_learn():
+    teacher, student = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    schedule.update_ema(list(teacher.parameters()), list(student.parameters()), 0.0)
+    assert torch.equal(teacher.weight, student.weight)
+    assert teacher.weight.requires_grad
+    assert teacher.weight.grad_fn is None
+
+
+def test_teacher_and_student_of_different_length_are_refused():
+    with pytest.raises(RuntimeError):
+        schedule.update_ema([torch.zeros(1)], [torch.zeros(1), torch.zeros(1)], 0.9)
