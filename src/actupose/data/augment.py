@@ -1,0 +1,114 @@
+"""Random views of a batch on its device: one matrix moves images and keypoints alike.
+
+A view is drawn (random, small) apart from being rendered (deterministic). Draws come from a CPU generator,
+so that every device sees the same.
+"""
+
+from dataclasses import dataclass
+from math import pi
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from actupose.core.affine import affine_matrix, crop_matrix, invert, transform_points, warp
+from actupose.core.pseudo_label import swap_flipped
+from actupose.params import ViewParams
+
+_GRAY = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class View:
+    """One random view of each sample.
+
+    Attributes:
+        view_from_stored: (B, 3, 3) pixels of the stored image to pixels of the view.
+        flipped: (B,) bool, left and right keypoints change names.
+        color: (B, 3) factors of brightness, contrast, saturation.
+        blur: (B,) Gaussian radius in pixels.
+    """
+
+    view_from_stored: Tensor
+    flipped: Tensor
+    color: Tensor
+    blur: Tensor
+
+
+def draw_crop(
+    area: tuple[float, float], batch: int, side: int, random: torch.Generator, device: torch.device
+) -> Tensor:
+    """(B, 3, 3) base_from_stored: a square crop of a random share of the area, resized to the full side."""
+    shares = torch.empty(batch).uniform_(*area, generator=random)
+    crop_side = side * shares.sqrt()
+    left_top = torch.rand(batch, 2, generator=random) * (side - crop_side)[:, None]
+    return crop_matrix(left_top, crop_side, side).to(device, non_blocking=True)
+
+
+def draw_view(ranges: ViewParams, base_from_stored: Tensor, side: int, random: torch.Generator) -> View:
+    """Random view of the base view (facts of UDAPE's RandomAffineRotation and ColorJitter)."""
+    batch, device = len(base_from_stored), base_from_stored.device
+    rotation = _symmetric(ranges.rotation * pi / 180, batch, 1, random)[:, 0]
+    shear = _symmetric(ranges.shear * pi / 180, batch, 1, random)[:, 0]
+    translate = _symmetric(ranges.translate * side, batch, 2, random)
+    scale = torch.empty(batch).uniform_(*ranges.scale, generator=random)
+    flipped = torch.rand(batch, generator=random) < ranges.flip
+    center = torch.full((batch, 2), (side - 1) / 2)
+    view_from_base = affine_matrix(center, rotation, shear, translate, scale, flipped)
+    color = 1 + _symmetric(ranges.color, batch, 3, random)
+    blur = ranges.blur * torch.rand(batch, generator=random)
+    view_from_base, flipped, color, blur = (
+        drawn.to(device, non_blocking=True) for drawn in (view_from_base, flipped, color, blur)
+    )
+    return View(view_from_base @ base_from_stored, flipped, color, blur)
+
+
+def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:
+    """uint8 stored images (B, 3, S, S) as seen in a view: float in 0..1, black outside the image."""
+    side = images.shape[-1]
+    seen = warp(images.float() / 255, view.view_from_stored, (side, side))
+    seen = jitter_color(seen, view.color)
+    return gaussian_blur(seen, view.blur) if blurred else seen
+
+
+def keypoints_in_view(keypoints: Tensor, view: View, permutation: Tensor) -> Tensor:
+    """Keypoints (B, K, 2) of the stored image in pixels of the view, left and right renamed where flipped."""
+    return swap_flipped(transform_points(keypoints, view.view_from_stored), view.flipped, permutation)
+
+
+def keypoints_in_stored(keypoints: Tensor, view: View, permutation: Tensor) -> Tensor:
+    """Inverse of :func:`keypoints_in_view`."""
+    return transform_points(swap_flipped(keypoints, view.flipped, permutation), invert(view.view_from_stored))
+
+
+def inside_image(keypoints: Tensor, side: int) -> Tensor:
+    """(B, K) whether keypoints lie on the image; False for NaN."""
+    return ((keypoints >= -0.5) & (keypoints <= side - 0.5)).all(dim=-1)
+
+
+def jitter_color(images: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, contrast, saturation factors (B, 3), in this order, on images (B, 3, H, W) in 0..1."""
+    brightness, contrast, saturation = factors[:, :, None, None, None].unbind(dim=1)
+    weights = torch.tensor(_GRAY).to(images.device, non_blocking=True).view(1, 3, 1, 1)
+    images = (images * brightness).clamp(0, 1)
+    mean = (images * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    images = (mean + (images - mean) * contrast).clamp(0, 1)
+    gray = (images * weights).sum(dim=1, keepdim=True)
+    return (gray + (images - gray) * saturation).clamp(0, 1)
+
+
+def gaussian_blur(images: Tensor, radius: Tensor) -> Tensor:
+    """Separable Gaussian blur of images (B, C, H, W), one standard deviation in pixels (B,) each."""
+    reach = 4
+    offsets = torch.arange(-reach, reach + 1, device=images.device)
+    kernels = torch.exp(-0.5 * (offsets / radius.clamp(min=0.05)[:, None]) ** 2)
+    kernels = (kernels / kernels.sum(dim=1, keepdim=True)).repeat_interleave(images.shape[1], dim=0)
+    flat = images.flatten(0, 1)[None]
+    groups = flat.shape[1]
+    flat = F.conv2d(F.pad(flat, (reach,) * 4, mode="replicate"), kernels[:, None, None, :], groups=groups)
+    flat = F.conv2d(flat, kernels[:, None, :, None], groups=groups)
+    return flat[0].reshape(images.shape)
+
+
+def _symmetric(limit: float, batch: int, width: int, random: torch.Generator) -> Tensor:
+    return (2 * torch.rand(batch, width, generator=random) - 1) * limit

@@ -1,0 +1,31 @@
+"""Corpora: where their files lie and how their labels become the skeleton's, by name."""
+
+from collections.abc import Iterator
+
+from actupose.data.corpora.coco import index_coco
+from actupose.data.corpora.figures import index_figures
+from actupose.data.corpora.folder import index_folder
+from actupose.data.corpora.lsp import index_lsp
+from actupose.data.corpora.records import Record, Rejection
+from actupose.data.corpora.surreal import index_surreal
+from actupose.params import CocoData, Corpus, FiguresData, FolderData, LspData, SurrealData
+from actupose.skeleton import Skeleton
+
+
+def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Record | Rejection]:
+    """Records of a corpus, one a picture, in a fixed order; bad entries come as rejections.
+
+    Raises:
+        UserError: the folder's layout or a label file is not the corpus'. Raised on iteration.
+    """
+    match settings:
+        case FiguresData():
+            return index_figures(settings, side)
+        case SurrealData():
+            return index_surreal(settings, skeleton)
+        case LspData():
+            return index_lsp(settings, skeleton)
+        case CocoData():
+            return index_coco(settings, skeleton)
+        case FolderData():
+            return index_folder(settings)

@@ -1,0 +1,123 @@
+"""Stored images and their labels as batches of tensors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from actupose.core.rng import generator
+from actupose.data.image_store import ImageStore
+from actupose.errors import UserError
+from actupose.skeleton import Skeleton
+from actupose.tables import keypoint_values, list_values, read_table, samples_schema
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """uint8 RGB images (B, 3, S, S) and their positions (B,) in the domain's split."""
+
+    images: Tensor
+    index: Tensor
+
+    def to(self, device: torch.device) -> "ImageBatch":
+        """Copy to a device without waiting."""
+        return ImageBatch(self.images.to(device, non_blocking=True), self.index.to(device, non_blocking=True))
+
+
+class DomainImages(Dataset[Any]):
+    """Images of one split of one domain, in the order of its samples table; holds no labels.
+
+    Args:
+        folder: what ingest wrote of the domain.
+        split: train, val or test.
+        skeleton: of the table.
+        only: ids to keep, None for all.
+
+    Raises:
+        UserError: no sample is left.
+    """
+
+    def __init__(
+        self, folder: Path, split: str, skeleton: Skeleton, only: Sequence[str] | None = None
+    ) -> None:
+        table = read_table(
+            folder / "samples.parquet", samples_schema(len(skeleton)), ["sample_id", "split", "image_row"]
+        )
+        chosen = _select(table, split, only)
+        if len(chosen) == 0:
+            raise UserError(f"{folder / 'samples.parquet'}: split {split!r} holds no sample")
+        self.sample_ids: list[str] = chosen.column("sample_id").to_pylist()
+        self._rows = chosen.column("image_row").to_numpy()
+        self._store = ImageStore(folder / "images.arrow")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitems__(self, index: Sequence[int]) -> ImageBatch:
+        images = np.stack([self._store.decode(int(self._rows[i])) for i in index])
+        return ImageBatch(
+            torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.tensor(list(index))
+        )
+
+    def batches(self, plan: Sequence[Tensor] | Tensor, workers: int) -> Iterator[ImageBatch]:
+        """Batches at the positions of each row of ``plan``, decoded by ``workers`` processes (0: here)."""
+        rows = [row.tolist() for row in plan]
+        loader = DataLoader(self, batch_sampler=rows, num_workers=workers, collate_fn=_as_is)
+        return iter(loader)
+
+    def in_order(self, batch_size: int, workers: int) -> Iterator[ImageBatch]:
+        """All images once, in order."""
+        return self.batches(torch.arange(len(self)).split(batch_size), workers)
+
+
+def _as_is(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples
+    return batch
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Keypoints (N, K, 2) in pixels of the stored image and visible (N, K), of one split."""
+
+    keypoints: Tensor
+    visible: Tensor
+
+    def to(self, device: torch.device) -> "Labels":
+        """Copy to a device."""
+        return Labels(self.keypoints.to(device), self.visible.to(device))
+
+
+def read_labels(folder: Path, split: str, skeleton: Skeleton, only: Sequence[str] | None = None) -> Labels:
+    """Labels of a split, in the order of :class:`DomainImages`."""
+    table = read_table(
+        folder / "samples.parquet",
+        samples_schema(len(skeleton)),
+        ["sample_id", "split", "keypoints", "visible"],
+    )
+    chosen = _select(table, split, only)
+    return Labels(
+        torch.from_numpy(keypoint_values(chosen, "keypoints")),
+        torch.from_numpy(list_values(chosen, "visible")),
+    )
+
+
+def epoch_plan(pool: Tensor, size: tuple[int, int], seed: int, stream: str, epoch: int) -> Tensor:
+    """Positions of an epoch, ``size`` = (steps, B): the pool (M,) shuffled, again and again until full."""
+    random = generator(seed, stream, epoch)
+    needed = size[0] * size[1]
+    rounds = -(-needed // len(pool))
+    shuffled = torch.cat([pool[torch.randperm(len(pool), generator=random)] for _ in range(rounds)])
+    return shuffled[:needed].view(size)
+
+
+def _select(table: pa.Table, split: str, only: Sequence[str] | None) -> pa.Table:
+    chosen = table.filter(pc.equal(table.column("split"), split))
+    if only is None:
+        return chosen
+    return chosen.filter(pc.is_in(chosen.column("sample_id"), pa.array(only, pa.string())))

@@ -1,0 +1,170 @@
+"""Figures by index: pose, body, camera and look of figure i follow from (seed, stream, i) alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from actupose.core.rng import generator, numpy_generator
+from actupose.data.figures.body import PART_SEGMENT, Shape, Solids, body_keypoints, body_solids, sample_shape
+from actupose.data.figures.camera import (
+    Framing,
+    View,
+    fit_view,
+    sample_framing,
+    supersampled,
+    view_points,
+    view_solids,
+)
+from actupose.data.figures.clothing import Look, sample_wardrobe, surface_albedo
+from actupose.data.figures.kinematics import Frames, forward_kinematics
+from actupose.data.figures.looks import (
+    compose_photo,
+    compose_synthetic,
+    degrade,
+    rasterise,
+    sample_light,
+    shade,
+    to_bytes,
+)
+from actupose.data.figures.poses import PoseMix, sample_poses
+from actupose.data.figures.render import Hits, cast_rays, keypoints_seen
+from actupose.data.figures.scenery import hidden_by_occluder
+from actupose.errors import UserError
+
+CHUNK = 64
+"""Figures drawn and rendered together; random draws and float rounding depend on it, so it is fixed."""
+
+_SUPERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class FigureBatch:
+    """Rendered people.
+
+    Attributes:
+        images: uint8 (B, H, W, 3), RGB.
+        keypoints: float32 (B, 16, 2), pixels, BODY16 order, always finite.
+        visible: bool (B, 16), inside the image and not hidden by the body or by an occluder.
+        category: int64 (B,), 0 everyday, 1 moderate, 2 rare.
+
+    """
+
+    images: NDArray[np.uint8]
+    keypoints: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    category: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Posed figures before a camera.
+
+    Attributes:
+        solids: primitives in the world.
+        keypoints: (B, 16, 3) in the view frame.
+        seen: (B, 16) no other body part hides the keypoint.
+
+    """
+
+    frames: Frames
+    solids: Solids
+    view: View
+    keypoints: Tensor
+    seen: Tensor
+
+
+def place_figures(angles: Tensor, shape: Shape, framing: Framing, side: int) -> Scene:
+    """Scene of angles (B, D) in radians for images of ``side`` pixels."""
+    frames = forward_kinematics(angles, shape.stretch)
+    solids = body_solids(frames, shape)
+    view = fit_view(solids, framing, side)
+    keypoints = view_points(view, body_keypoints(frames))
+    return Scene(
+        frames, solids, view, keypoints, keypoints_seen(view_solids(view, solids), keypoints, view.scale)
+    )
+
+
+def _local_points(hits: Hits, scene: Scene, view: View) -> Tensor:
+    """Surface points (N, 3), given in ``view``, in the frames of their segments."""
+    frames = scene.frames
+    local_from_view = frames.rotation.mT @ view.rotation.mT[:, None] / view.scale[:, None, None, None]
+    local_from_view = local_from_view / frames.stretch[..., None]
+    origin = view_points(view, frames.origin)
+    at = hits.figure, PART_SEGMENT[hits.part]
+    return (local_from_view[at] * (hits.point - origin[at])[:, None]).sum(-1)
+
+
+def _paint_figures(scene: Scene, look: Look, rng: torch.Generator, side: int) -> tuple[Tensor, Tensor]:
+    """Premultiplied colour (B, 3, H, W) and coverage (B, 1, H, W) of the lit and dressed figures."""
+    count, fine_side = len(scene.seen), side * _SUPERSAMPLING
+    view = supersampled(scene.view, _SUPERSAMPLING)
+    hits = cast_rays(view_solids(view, scene.solids), fine_side)
+    wardrobe = sample_wardrobe(rng, count, look)
+    albedo = surface_albedo(hits.figure, hits.part, _local_points(hits, scene, view), wardrobe)
+    colour = shade(hits, albedo, sample_light(rng, count, look))
+    return rasterise(hits, colour, count, fine_side, _SUPERSAMPLING)
+
+
+def _render_chunk(
+    seed: int, stream: str, chunk: int, look: Look, pose_mix: PoseMix, side: int
+) -> FigureBatch:
+    """Figures ``chunk * CHUNK`` to ``(chunk + 1) * CHUNK - 1``.
+
+    The look draws from a stream of its own, so that both looks show the same bodies in the same poses.
+    """
+    rng = generator(seed, f"figures/{stream}/pose", chunk)
+    poses = sample_poses(rng, CHUNK, pose_mix)
+    scene = place_figures(poses.angles, sample_shape(rng, CHUNK), sample_framing(rng, CHUNK), side)
+    look_rng = generator(seed, f"figures/{stream}/{look}", chunk)
+    colour, coverage = _paint_figures(scene, look, look_rng, side)
+    keypoints = scene.keypoints[..., :2]
+    visible = scene.seen & ((keypoints >= -0.5) & (keypoints < side - 0.5)).all(-1)
+    if look == "synthetic":
+        images = compose_synthetic(look_rng, colour, coverage)
+    else:
+        shapes = numpy_generator(seed, f"figures/{stream}/shapes", chunk)
+        images, masks = compose_photo(look_rng, shapes, colour, coverage)
+        images = degrade(look_rng, images)
+        visible = visible & ~hidden_by_occluder(masks, keypoints)
+    return FigureBatch(to_bytes(images).numpy(), keypoints.numpy(), visible.numpy(), poses.category.numpy())
+
+
+def _check_request(indices: range, look: Look, pose_mix: PoseMix, side: int) -> None:
+    """Raise a UserError for a request that has no meaning."""
+    if len(indices) == 0 or min(indices) < 0:
+        raise UserError(f"figures: indices must be a non-empty range of non-negative numbers, got {indices}")
+    if look not in ("synthetic", "photo"):
+        raise UserError(f"figures: look must be 'synthetic' or 'photo', got {look!r}")
+    if min(pose_mix) < 0 or abs(sum(pose_mix) - 1.0) > 1e-6:
+        raise UserError(f"figures: pose_mix must be three shares that sum to 1, got {pose_mix}")
+    if side < 16:
+        raise UserError(f"figures: side must be at least 16 pixels, got {side}")
+
+
+def render_figures(
+    seed: int, stream: str, indices: range, look: Look, pose_mix: PoseMix, side: int
+) -> FigureBatch:
+    """Render figures of an endless list; each is the same bytes whatever range it is asked in.
+
+    Args:
+        seed: with ``stream``, names the list.
+        stream: use, for example "source/train"; lists of different streams share no figure.
+        indices: which figures; costs are per touched chunk of ``CHUNK``.
+        look: "synthetic" (clean) or "photo" (textured, cluttered, disturbed); poses do not depend on it.
+        pose_mix: shares of everyday, moderate and rare poses.
+        side: height and width of the images in pixels.
+
+    """
+    _check_request(indices, look, pose_mix, side)
+    touched = sorted({i // CHUNK for i in indices})
+    chunks = [_render_chunk(seed, stream, chunk, look, pose_mix, side) for chunk in touched]
+    at = np.array([touched.index(i // CHUNK) * CHUNK + i % CHUNK for i in indices])
+    return FigureBatch(
+        images=np.concatenate([c.images for c in chunks])[at],
+        keypoints=np.concatenate([c.keypoints for c in chunks])[at],
+        visible=np.concatenate([c.visible for c in chunks])[at],
+        category=np.concatenate([c.category for c in chunks])[at],
+    )

@@ -1,0 +1,250 @@
+"""Any corpus becomes three files: samples.parquet, images.arrow and rejected.parquet.
+
+Images are decoded once, brought to squares of the run's size and stored encoded, each picture once.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from actupose.data.corpora import index_corpus
+from actupose.data.corpora.pictures import Picture, encode_jpeg, read_picture
+from actupose.data.corpora.records import Label, Record, Refusal, Rejection
+from actupose.data.crop import Cut, inside, move_image, move_points, place, scale_box
+from actupose.data.image_store import write_images
+from actupose.errors import UserError
+from actupose.params import Corpus, DataParams, IngestParams
+from actupose.progress import progress
+from actupose.skeleton import SKELETONS
+from actupose.tables import REJECTED, SPLITS, make_table, samples_schema, write_table
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A picture as it is stored, and its keypoints in the stored square.
+
+    Attributes:
+        keypoints_px: (K, 2) float32, NaN where not annotated.
+        visible: (K,) bool.
+    """
+
+    record: Record
+    encoded: bytes
+    keypoints_px: np.ndarray
+    visible: np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """One row of samples.parquet."""
+
+    sample_id: str
+    split: str
+    image_row: int
+    keypoints_px: np.ndarray
+    visible: np.ndarray
+
+
+@dataclass
+class Ledger:
+    """What was accepted and what was refused so far."""
+
+    samples: list[SampleRow] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    num_pictures: int = 0
+
+    def enter(self, outcome: StoredPicture | Rejection) -> StoredPicture | None:
+        """Note an outcome; returns the picture to store, if any. A second use of a sample id is refused."""
+        if isinstance(outcome, StoredPicture):
+            taken = self.ids.intersection(outcome.record.ids.values())
+            if not taken:
+                self._accept(outcome)
+                return outcome
+            outcome = Rejection(outcome.record.origin, f"sample id {min(taken)} is used twice")
+        self.rejected.append(outcome)
+        return None
+
+    def _accept(self, picture: StoredPicture) -> None:
+        for split, sample_id in picture.record.ids.items():
+            row = SampleRow(sample_id, split, self.num_pictures, picture.keypoints_px, picture.visible)
+            self.samples.append(row)
+            self.ids.add(sample_id)
+        self.num_pictures += 1
+
+
+def ingest(data: DataParams, domain: Literal["source", "target"], settings: IngestParams, out: Path) -> None:
+    """Write samples.parquet, images.arrow and rejected.parquet of one domain below ``out``.
+
+    Samples are ordered by (split, sample_id). Where too many inputs are refused, rejected.parquet alone is
+    written.
+
+    Raises:
+        UserError: the corpus cannot be read, too much of it is refused, or train or test is empty.
+    """
+    corpus = data.source if domain == "source" else data.target
+    skeleton = SKELETONS[data.skeleton]
+    check_root(corpus, f"data.{domain}.root")
+    store = partial(prepare, num_keypoints=len(skeleton), side=data.image_size, quality=settings.jpeg_quality)
+    outcomes = map_ordered(store, index_corpus(corpus, skeleton, data.image_size))
+    ledger = Ledger()
+
+    def accepted() -> Iterator[tuple[bytes, int, int]]:
+        with progress(f"ingest {domain}", total=None) as advance:
+            for count, outcome in enumerate(outcomes, start=1):
+                if picture := ledger.enter(outcome):
+                    yield picture.encoded, data.image_size, data.image_size
+                advance(count)
+        # Raised inside the writer, so that it drops its unfinished file.
+        check_share(ledger, settings.max_rejected_fraction, out / "rejected.parquet")
+        check_splits(ledger, corpus)
+
+    write_images(out / "images.arrow", accepted())
+    write_samples(out / "samples.parquet", ledger.samples, corpus.corpus, len(skeleton))
+    write_rejected(out / "rejected.parquet", ledger.rejected)
+
+
+def check_root(corpus: Corpus, key: str) -> None:
+    """Raise a UserError unless the corpus' root is a folder with something in it."""
+    if not corpus.root.is_dir():
+        fault = "is a file, not a folder" if corpus.root.exists() else "no such folder"
+        raise UserError(f"{key} = {corpus.root}: {fault}")
+    if not any(corpus.root.iterdir()):
+        raise UserError(f"{key} = {corpus.root}: the folder is empty")
+
+
+def map_ordered(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+    """Results in the order of the items, computed by threads that run at most a few items ahead."""
+    workers = os.cpu_count() or 1
+    pending: deque[Future[ResultT]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > 4 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def prepare(
+    entry: Record | Rejection, num_keypoints: int, side: int, quality: int
+) -> StoredPicture | Rejection:
+    """Decode a record's picture and bring it, with its keypoints, to the stored square."""
+    if isinstance(entry, Rejection):
+        return entry
+    try:
+        picture = _picture(entry)
+        height, width = picture.pixels.shape[:2]
+        cut = _cut(entry, width, height)
+        keypoints_px, visible = place_label(entry.label, cut, (width, height), num_keypoints, side)
+    except Refusal as refusal:
+        return Rejection(entry.origin, str(refusal))
+    except OSError as error:
+        return Rejection(entry.origin, error.strerror or "cannot be read")
+    return StoredPicture(entry, _encode(picture, cut, side, quality), keypoints_px, visible)
+
+
+def _picture(record: Record) -> Picture:
+    if isinstance(record.image, Path):
+        return read_picture(record.image, upright=record.label is None)
+    return Picture(record.image, encoded=None)
+
+
+def _cut(record: Record, width: int, height: int) -> Cut:
+    if record.person is None:
+        return Cut(0, 0, width, height)
+    try:
+        return scale_box(record.person.corners, record.person.factor, width, height)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+
+
+def _encode(picture: Picture, cut: Cut, side: int, quality: int) -> bytes:
+    """Bytes to store: the file's own where it already is the square, else one JPEG encoding."""
+    height, width = picture.pixels.shape[:2]
+    if picture.encoded is not None and cut == Cut(0, 0, side, side) and (width, height) == (side, side):
+        return picture.encoded
+    return encode_jpeg(move_image(picture.pixels, place(cut, side)), quality)
+
+
+def place_label(
+    label: Label | None, cut: Cut, size: tuple[int, int], num_keypoints: int, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(K, 2) float32 keypoints in the stored square and (K,) visibility; all NaN without a label.
+
+    A keypoint outside the cut keeps its place but is not visible.
+
+    Raises:
+        Refusal: a coordinate is not finite or farther outside than the image is large, or none is visible.
+    """
+    if label is None:
+        return np.full((num_keypoints, 2), np.nan, np.float32), np.zeros(num_keypoints, dtype=bool)
+    points = label.keypoints_orig[label.annotated]
+    if not np.isfinite(points).all():
+        raise Refusal("a keypoint is not a finite number")
+    if ((points < np.negative(size)) | (points > 2 * np.array(size))).any():
+        raise Refusal("a keypoint lies farther outside the image than the image is large")
+    visible = label.visible & inside(label.keypoints_orig, cut)
+    if not visible.any():
+        raise Refusal("no keypoint is visible")
+    keypoints_px = move_points(label.keypoints_orig, place(cut, side))
+    keypoints_px[~label.annotated] = np.nan
+    return keypoints_px.astype(np.float32), visible
+
+
+def check_share(ledger: Ledger, allowed: float, rejected_path: Path) -> None:
+    """Raise a UserError, and leave the list of reasons, where too many inputs are refused."""
+    faults = [rejection for rejection in ledger.rejected if rejection.fault]
+    total = ledger.num_pictures + len(faults)
+    if len(faults) > allowed * total:
+        write_rejected(rejected_path, ledger.rejected)
+        first = f"{_text(faults[0].path)}: {_text(faults[0].reason)}"
+        raise UserError(
+            f"{len(faults)} of {total} inputs rejected, above ingest.max_rejected_fraction = {allowed:g}; "
+            f"all are listed in {rejected_path}; first: {first}"
+        )
+
+
+def check_splits(ledger: Ledger, corpus: Corpus) -> None:
+    """Raise a UserError where train or test has no sample."""
+    found = {sample.split for sample in ledger.samples}
+    for split in ("train", "test"):
+        if split not in found:
+            raise UserError(f"{corpus.root}: split {split!r} of corpus {corpus.corpus} has no sample")
+
+
+def write_samples(path: Path, samples: list[SampleRow], corpus: str, num_keypoints: int) -> None:
+    """Write accepted samples, ordered by (split, sample_id)."""
+    ordered = sorted(samples, key=lambda sample: (SPLITS.index(sample.split), sample.sample_id))
+    schema = samples_schema(num_keypoints)
+    columns = {
+        "sample_id": [_text(sample.sample_id) for sample in ordered],
+        "split": [sample.split for sample in ordered],
+        "corpus": [corpus] * len(ordered),
+        "image_row": [sample.image_row for sample in ordered],
+        "keypoints": np.stack([sample.keypoints_px for sample in ordered]),
+        "visible": np.stack([sample.visible for sample in ordered]),
+    }
+    write_table(path, make_table(schema, columns), schema)
+
+
+def write_rejected(path: Path, rejected: list[Rejection]) -> None:
+    """Write refused inputs, ordered by path."""
+    rows = sorted((_text(rejection.path), _text(rejection.reason)) for rejection in rejected)
+    columns = {"path": [path for path, _ in rows], "reason": [reason for _, reason in rows]}
+    write_table(path, make_table(REJECTED, columns), REJECTED)
+
+
+def _text(name: str) -> str:
+    """One line of valid UTF-8 from a name that may hold neither."""
+    return " ".join(name.encode("utf-8", "backslashreplace").decode().split())
