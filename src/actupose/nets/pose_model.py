@@ -1,0 +1,99 @@
+"""A trained pose network on disk (weights and all that is needed to use them) and its predictions."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor, nn
+
+from actupose.core.affine import scale_matrix, transform_points
+from actupose.core.heatmap import decode, heatmaps_from_output, peak_cells
+from actupose.errors import UserError
+from actupose.nets.pose_resnet import PoseResNet
+from actupose.params import HeatmapParams, NetworkParams, Settings
+from actupose.skeleton import SKELETONS, SkeletonName
+from actupose.tables import atomic_path
+
+MIN_PEAK = 0.05  # METHODS 3
+
+
+def mean_peaks(confidence: Tensor) -> Tensor:
+    """(B,) mean over keypoints of peaks (B, K), each clamped to [0.05, 1]: what re-ranks (P2 3.1.2)."""
+    return confidence.clamp(MIN_PEAK, 1).mean(dim=1)
+
+
+class ModelInfo(Settings):
+    """Contents of ``model.json``: architecture, skeleton, image size and how heat maps are read."""
+
+    skeleton: SkeletonName
+    image_size: int
+    network: NetworkParams
+    heatmap: HeatmapParams
+
+
+class Prediction(NamedTuple):
+    """Keypoints (B, K, 2) in pixels of the network's input, confidence (B, K), arg-max cell (B, K)."""
+
+    keypoints: Tensor
+    confidence: Tensor
+    cell: Tensor
+
+
+class PoseModel(nn.Module):
+    """Network and decoding in one: images (B, 3, S, S), RGB in 0..1, to keypoints."""
+
+    def __init__(self, network: nn.Module, info: ModelInfo) -> None:
+        super().__init__()
+        self.network = network
+        self.info = info
+
+    def forward(self, images: Tensor) -> Prediction:
+        """Predictions for a batch of images of the model's own size."""
+        raw = self.network(images).heatmaps
+        return predictions_from_output(raw, images.shape[-1], self.info.heatmap)
+
+
+def predictions_from_output(raw: Tensor, image_size: int, heatmap: HeatmapParams) -> Prediction:
+    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide."""
+    heatmaps = heatmaps_from_output(raw, heatmap.loss, heatmap.sigma)
+    cells, confidence = decode(heatmaps, heatmap.decode)
+    image_from_heatmap = scale_matrix(raw.shape[-1], image_size, raw.device)
+    keypoints = transform_points(cells, image_from_heatmap)
+    return Prediction(keypoints, confidence, peak_cells(heatmaps))
+
+
+def save_model(folder: Path, network: PoseResNet, info: ModelInfo) -> None:
+    """Write ``model.safetensors`` and ``model.json``."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with atomic_path(folder / "model.safetensors") as path:
+        save_file(weights, path)
+    with atomic_path(folder / "model.json") as path:
+        path.write_text(info.model_dump_json(indent=2) + "\n")
+
+
+def load_model(folder: Path) -> PoseModel:
+    """Read what :func:`save_model` wrote, ready to predict.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not fit the other.
+    """
+    try:
+        info = ModelInfo.model_validate_json((folder / "model.json").read_text())
+        random_weights = info.network.model_copy(update={"pretrained": None})
+        network = PoseResNet(len(SKELETONS[info.skeleton]), random_weights)
+        network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file; run the train stage (dvc repro)") from None
+    except (ValueError, SafetensorError, RuntimeError) as error:
+        raise UserError(f"{folder}: not a usable model: {str(error).splitlines()[0]}") from None
+    return PoseModel(network, info).eval()
+
+
+@torch.no_grad()
+def predict_batch(model: nn.Module, images: Tensor) -> Prediction:
+    """Predictions on the CPU for uint8 images (B, 3, S, S) on any device; the model is put in eval mode."""
+    model.eval()
+    prediction: Prediction = model(images.float() / 255)
+    return Prediction(*(part.cpu() for part in prediction))

@@ -1,0 +1,63 @@
+"""Pose VAE (P1 2.1): poses the source holds few of are reconstructed badly."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from actupose.core.rng import derive_seed
+from actupose.params import VaeParams
+
+
+class PoseVae(nn.Module):
+    """Normalised poses (B, 2K), invisible keypoints zero, through a Gaussian latent and back."""
+
+    def __init__(self, num_keypoints: int, settings: VaeParams) -> None:
+        super().__init__()
+        self.num_keypoints = num_keypoints
+        width = 2 * num_keypoints
+        self.encoder = _mlp((width, *settings.hidden, 2 * settings.latent))
+        self.decoder = _mlp((settings.latent, *reversed(settings.hidden), width))
+
+    def encode(self, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance (B, latent) of the posterior."""
+        mean, log_variance = self.encoder(poses).chunk(2, dim=1)
+        return mean, log_variance.clamp(-20, 10)
+
+    def forward(self, poses: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction of a sample (``noise`` is standard normal), mean, log variance."""
+        mean, log_variance = self.encode(poses)
+        return self.decoder(mean + noise * torch.exp(0.5 * log_variance)), mean, log_variance
+
+
+def build_vae(num_keypoints: int, settings: VaeParams) -> PoseVae:
+    """VAE whose random weights depend on ``settings.seed`` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(settings.seed, "vae"))
+        return PoseVae(num_keypoints, settings)
+
+
+def squared_error(poses: Tensor, reconstruction: Tensor, visible: Tensor) -> Tensor:
+    """(B,) sum of squared errors over visible keypoints, rescaled by K / visible (P1 eq. 1).
+
+    Args:
+        poses: (B, 2K).
+        reconstruction: (B, 2K).
+        visible: (B, K) bool, at least one a row.
+    """
+    errors = (poses - reconstruction).square().unflatten(1, (-1, 2)).sum(dim=2)
+    scores: Tensor = (errors * visible).sum(dim=1) * visible.shape[1] / visible.sum(dim=1)
+    return scores
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """(B,) KL of N(mean, variance) to N(0, I)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+
+
+def _mlp(widths: Sequence[int]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
