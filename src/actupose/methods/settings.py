@@ -1,0 +1,61 @@
+"""What a training run is made from: the params it reads and nothing else."""
+
+from typing import Literal, Self
+
+from actupose.params import (
+    AdaptationParams,
+    AugmentParams,
+    CurriculumParams,
+    HeatmapParams,
+    MethodParams,
+    NetworkParams,
+    OptimParams,
+    Params,
+    ScheduleParams,
+    Settings,
+)
+from actupose.skeleton import SKELETONS, Skeleton, SkeletonName
+
+
+class TrainingSettings(Settings):
+    """Every value that decides the weights of one (method, seed); dvc.yaml lists the same for ``train``."""
+
+    method_name: str
+    seed: int
+    skeleton_name: SkeletonName
+    image_size: int
+    method: MethodParams
+    network: NetworkParams
+    heatmap: HeatmapParams
+    augment: AugmentParams
+    adaptation: AdaptationParams
+    curriculum: CurriculumParams
+    schedule: ScheduleParams
+    optim: OptimParams
+    precision: Literal["32-true", "bf16-mixed"]
+    every_epochs: int
+
+    @classmethod
+    def of(cls, params: Params, method: str, seed: int) -> Self:
+        """Settings of one run out of the whole tree."""
+        return cls(
+            method_name=method,
+            seed=seed,
+            skeleton_name=params.data.skeleton,
+            image_size=params.data.image_size,
+            method=params.methods[method],
+            network=params.network,
+            heatmap=params.heatmap,
+            augment=params.augment,
+            adaptation=params.adaptation,
+            curriculum=params.curriculum,
+            schedule=params.schedule,
+            optim=params.optim,
+            precision=params.compute.precision,
+            every_epochs=params.evaluation.every_epochs,
+        )
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton itself."""
+        return SKELETONS[self.skeleton_name]

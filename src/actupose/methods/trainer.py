@@ -1,0 +1,286 @@
+"""The epoch loop of every method: curriculum, steps, re-ranking, saved predictions, checkpoints.
+
+All randomness is a function of (seed, stream, step), so that a run resumed from any step equals an unbroken
+one; on the CPU bit for bit.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from actupose.data.dataset import DomainImages, ImageBatch, epoch_plan
+from actupose.methods.checkpoint import load_checkpoint, save_checkpoint
+from actupose.methods.curriculum_state import CurriculumState, Row
+from actupose.methods.epoch_evaluation import predict_all, save_epoch_predictions, source_pck
+from actupose.methods.mean_teacher import MeanTeacher
+from actupose.methods.networks import Networks
+from actupose.methods.pose_task import PoseTask, flip_permutation
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.step_terms import StepTerms
+from actupose.methods.supervised import LabelledBatch, labelled_forward, supervised_terms
+from actupose.methods.training_data import TrainingData
+from actupose.nets.pose_model import mean_peaks
+from actupose.params import ComputeParams
+
+Track = Callable[[int, Mapping[str, float]], None]
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """The run was asked to stop; a checkpoint is saved."""
+
+
+class NonFiniteLossError(Exception):
+    """A loss term is not finite; the message names step, term and the batch's samples."""
+
+
+class Trainer:
+    """One run of one method with one seed.
+
+    Args:
+        settings: everything that decides the weights.
+        compute: device, layout, workers: nothing that decides more than rounding.
+        data: images and labels.
+        folder: where checkpoints and saved predictions lie; this run's own.
+        key: names the run (:func:`~actupose.methods.checkpoint.checkpoint_key`).
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, compute: ComputeParams, data: TrainingData, folder: Path, key: str
+    ) -> None:
+        self.settings = settings
+        self.compute = compute
+        self.data = data
+        self.folder = folder
+        self.key = key
+        self.networks = Networks(settings, compute)
+        device = self.networks.device
+        permutation = flip_permutation(settings.skeleton).to(device)
+        self.task = PoseTask(settings.skeleton, settings.image_size, settings.heatmap, permutation)
+        self.adaptation = MeanTeacher(
+            self.task, settings.augment, settings.adaptation, settings.method.weights
+        )
+        self.labels = data.labels.to(device)
+        self.curriculum = _curriculum(settings, data.vae_scores)
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+        self.curriculum_rows: list[Row] = []
+        self._unchecked: StepTerms | None = None
+        self._start_epoch_record()
+
+    def run(self, track: Track, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
+        """Train from the newest checkpoint (or the start) to the end.
+
+        Args:
+            track: told (epoch, metrics) when an epoch ends.
+            should_stop: asked after every step.
+            on_step: told the number of finished steps, for a progress bar.
+
+        Raises:
+            Stopped: ``should_stop`` said so; a checkpoint is saved.
+            NonFiniteLossError: a loss term is NaN or infinite; the last checkpoint stays.
+        """
+        self._resume()
+        schedule = self.settings.schedule
+        # Not from the step: a run stopped after an epoch's last step has that epoch still to finish.
+        for epoch in range(len(self.history), schedule.epochs):
+            self._run_epoch(epoch, should_stop, on_step)
+            self._finish_epoch(epoch, track)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether adaptation has begun: then the teacher stands for the run."""
+        return self._adapts(self.step - 1)
+
+    @property
+    def evaluated_epochs(self) -> list[int]:
+        """Epochs after which predictions are saved: every n-th and the last."""
+        every, epochs = self.settings.every_epochs, self.settings.schedule.epochs
+        return [e for e in range(epochs) if every and ((e + 1) % every == 0 or e + 1 == epochs)]
+
+    def _adapts(self, step: int) -> bool:
+        return self.settings.method.adaptation == "mean_teacher" and step >= self._first_adaptation_step
+
+    @property
+    def _first_adaptation_step(self) -> int:
+        return self.settings.schedule.pretrain_epochs * self.settings.schedule.steps_per_epoch
+
+    def _run_epoch(self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
+        self._rate = self.networks.set_epoch(epoch)
+        pool = self._pool(epoch)
+        if self.step == self._first_adaptation_step:
+            self.networks.start_adaptation()
+        first_step = self.step
+        started = saved = time.monotonic()
+        for labelled, target in self._batches(epoch, pool):
+            self._train_step(labelled, target)
+            on_step(self.step)
+            if should_stop():
+                self._save()
+                raise Stopped(f"stopped after step {self.step}; the next start goes on from there")
+            if time.monotonic() - saved > 60 * self.compute.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
+        images = (self.step - first_step) * self.settings.schedule.batch_size
+        self._speed = images / (time.monotonic() - started)
+        if self.curriculum is not None:
+            self.curriculum_rows += self.curriculum.rows(epoch, pool)
+
+    def _pool(self, epoch: int) -> Tensor:
+        if self.curriculum is None:
+            return torch.arange(len(self.data.labelled))
+        return self.curriculum.pool(epoch, self.settings.seed)
+
+    def _batches(self, epoch: int, pool: Tensor) -> Iterator[tuple[ImageBatch, ImageBatch | None]]:
+        """What is left of an epoch's batches: labelled, and of the target where the epoch adapts."""
+        schedule, seed, device = self.settings.schedule, self.settings.seed, self.networks.device
+        done = self.step - epoch * schedule.steps_per_epoch
+        size = (schedule.steps_per_epoch, schedule.batch_size)
+        plan = epoch_plan(pool, size, seed, "labelled order", epoch)[done:]
+        labelled = self.data.labelled.batches(plan, self.compute.workers)
+        if not self._adapts(self.step):
+            return ((batch.to(device), None) for batch in labelled)
+        everything = torch.arange(len(self.data.target))
+        plan = epoch_plan(everything, size, seed, "target order", epoch)[done:]
+        target = self.data.target.batches(plan, self.compute.workers)
+        return ((a.to(device), b.to(device)) for a, b in zip(labelled, target, strict=True))
+
+    def _train_step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
+        terms, peaks = self._terms(labelled, target)
+        weights = self._term_weights()
+        loss = torch.stack([weights[name] * value for name, value in terms.items() if name in weights]).sum()
+        self._check_last_terms()
+        self._unchecked = StepTerms.send(self.step, terms, labelled, target)
+        self.networks.optimise(loss)
+        if target is not None:
+            self.networks.update_teacher()
+        self.peaks[labelled.index] = peaks
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
+        self.step += 1
+
+    def _terms(self, labelled: ImageBatch, target: ImageBatch | None) -> tuple[dict[str, Tensor], Tensor]:
+        """Loss terms (and shares to log) of one step, and the student's peaks (B,) on the labelled batch."""
+        seed, evalpose = self.settings.seed, self.settings.method.weights.evalpose > 0
+        index = labelled.index
+        batch = LabelledBatch(labelled.images, self.labels.keypoints[index], self.labels.visible[index])
+        student, teacher = self.networks.student, self.networks.teacher
+        source = labelled_forward(self.task, self.settings.augment, student, batch, seed, self.step)
+        terms = supervised_terms(self.task, source, evalpose)
+        if target is not None:
+            terms |= self.adaptation.terms(student, teacher, source, target.images, seed, self.step)
+        peaks = self.task.heatmaps(source.raw.detach()).amax(dim=(2, 3))
+        return terms, mean_peaks(peaks)
+
+    def _term_weights(self) -> dict[str, float]:
+        """Weight of each loss term (P2 eq. 8); a value without a weight is only logged."""
+        weights = self.settings.method.weights
+        return {
+            "source": weights.udape,
+            "consistency": weights.udape,
+            "evalpose_source": weights.evalpose,
+            "evalpose_target": weights.evalpose,
+            "cross_domain": weights.cross_domain,
+        }
+
+    def _check_last_terms(self) -> None:
+        """Look at the terms of the step before, while the device is busy with this one."""
+        if self._unchecked is None:
+            return
+        last, self._unchecked = self._unchecked, None
+        bad = last.bad_term()
+        if bad is not None:
+            samples = _named(self.data.labelled, last.labelled)
+            if last.target is not None:
+                samples += f"; target samples {_named(self.data.target, last.target)}"
+            raise NonFiniteLossError(f"step {last.step}: {bad}; samples {samples}")
+
+    def _finish_epoch(self, epoch: int, track: Track) -> None:
+        self._check_last_terms()
+        steps = self.settings.schedule.steps_per_epoch
+        metrics = {name: float(value) / steps for name, value in self.sums.items()}
+        metrics["learning_rate"] = self._rate
+        if self.curriculum is not None:
+            metrics |= self.curriculum.metrics(epoch)
+            self.curriculum.finish_epoch(self._confidence())
+        if epoch in self.evaluated_epochs:
+            metrics |= self._look(epoch)
+        self.history.append(metrics)
+        track(epoch, metrics | {"samples_per_second": self._speed})
+        self._start_epoch_record()
+        self._save()
+
+    def _confidence(self) -> Tensor:
+        """(N,) mean peak of every labelled sample in the finished epoch, NaN where unknown."""
+        assert self.curriculum is not None
+        if not self.curriculum.reranks or self.settings.curriculum.confidence == "online":
+            return self.peaks.cpu()
+        student = self.networks.predictor(adapted=False)
+        prediction = predict_all(student, self.data.labelled, self.networks.device, self.compute.workers)
+        self.networks.train()
+        return mean_peaks(prediction.confidence)
+
+    def _look(self, epoch: int) -> dict[str, float]:
+        """Save the model's word on the target's test images; its accuracy on source validation images."""
+        device, workers = self.networks.device, self.compute.workers
+        model = self.networks.predictor(self.adapted)
+        target = predict_all(model, self.data.target_test, device, workers)
+        save_epoch_predictions(self.folder, epoch, self.data.target_test.sample_ids, target)
+        accuracy = {}
+        if self.data.source_val is not None:
+            images, labels = self.data.source_val
+            source = predict_all(model, images, device, workers)
+            accuracy["source_val/pck_0.05"] = source_pck(
+                source, labels, self.settings.skeleton, self.settings.image_size
+            )
+        self.networks.train()
+        return accuracy
+
+    def _start_epoch_record(self) -> None:
+        """Sums of the terms, and peaks of the labelled samples seen, since the epoch began."""
+        self.sums: dict[str, Tensor] = {}
+        self.peaks = torch.full((len(self.data.labelled),), torch.nan, device=self.networks.device)
+
+    def _save(self) -> None:
+        self._check_last_terms()
+        if not self.networks.is_finite():
+            raise NonFiniteLossError(f"step {self.step - 1}: it left weights that are not finite")
+        state = {
+            "key": self.key,
+            "step": self.step,
+            "networks": self.networks.state_dict(),
+            "curriculum": self.curriculum.state_dict() if self.curriculum is not None else None,
+            "history": self.history,
+            "curriculum_rows": self.curriculum_rows,
+            "sums": self.sums,
+            "peaks": self.peaks,
+        }
+        save_checkpoint(self.folder, self.step, state)
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self.folder, self.key)
+        if state is None:
+            return
+        self.step = state["step"]
+        self.networks.load_state_dict(state["networks"])
+        if self.curriculum is not None:
+            self.curriculum.load_state_dict(state["curriculum"])
+        self.history, self.curriculum_rows = state["history"], state["curriculum_rows"]
+        device = self.networks.device
+        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self.peaks = state["peaks"].to(device)
+
+
+def _named(images: DomainImages, index: Tensor) -> str:
+    return ", ".join(images.sample_ids[position] for position in index.tolist())
+
+
+def _curriculum(settings: TrainingSettings, vae_scores: Tensor | None) -> CurriculumState | None:
+    """Curriculum over the labelled samples; None for the oracle, whose samples have no score."""
+    if vae_scores is None:
+        return None
+    return CurriculumState(
+        settings.method.curriculum, settings.curriculum, settings.schedule.epochs, vae_scores
+    )

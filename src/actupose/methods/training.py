@@ -1,0 +1,46 @@
+"""From inputs on disk to the outputs of a run: what the train stage calls."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+import actupose
+from actupose.methods.checkpoint import checkpoint_key, remove_checkpoints
+from actupose.methods.epoch_evaluation import gather_epoch_predictions, remove_epoch_predictions
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.trainer import Trainer
+from actupose.methods.training_data import input_files, open_training_data, target_rows
+from actupose.nets.pose_model import save_model
+from actupose.params import ComputeParams
+from actupose.tables import CURRICULUM, HISTORY, epoch_predictions_schema, history_table, write_table
+
+CODE_FOLDERS = ("core", "data", "nets", "methods")
+
+
+def open_trainer(
+    settings: TrainingSettings, compute: ComputeParams, ingested: Path, bins: Path, checkpoints: Path
+) -> Trainer:
+    """A trainer whose folder below ``checkpoints`` is named by method, seed and key."""
+    decisive = settings.model_dump_json() + target_rows(settings, ingested)
+    key = checkpoint_key(decisive, [*_code_files(), *input_files(settings, ingested, bins)])
+    folder = checkpoints / f"{settings.method_name}-{settings.seed}-{key}"
+    return Trainer(settings, compute, open_training_data(settings, ingested, bins), folder, key)
+
+
+def write_outputs(trainer: Trainer, out: Path) -> None:
+    """Write everything of ``runs/<method>-<seed>/``, then drop what a resume needs: it is done."""
+    num_keypoints = len(trainer.settings.skeleton)
+    save_model(out, trainer.networks.bare(trainer.adapted), trainer.networks.info)
+    write_table(out / "history.parquet", history_table(trainer.history), HISTORY)
+    rows = pa.Table.from_pylist(trainer.curriculum_rows, schema=CURRICULUM)
+    write_table(out / "curriculum.parquet", rows, CURRICULUM)
+    predictions = gather_epoch_predictions(trainer.folder, trainer.evaluated_epochs, num_keypoints)
+    write_table(out / "epoch_predictions.parquet", predictions, epoch_predictions_schema(num_keypoints))
+    remove_checkpoints(trainer.folder)
+    remove_epoch_predictions(trainer.folder)
+
+
+def _code_files() -> list[Path]:
+    root = Path(actupose.__file__).parent
+    rooms = (path for folder in CODE_FOLDERS for path in (root / folder).rglob("*.py"))
+    return sorted([*root.glob("*.py"), *rooms])

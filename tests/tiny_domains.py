@@ -1,0 +1,234 @@
+"""Two small domains on disk, as ingest and score leave them, and runs of a few steps on them.
+
+People of 16 coloured dots on squares of 32 pixels; everything is written with the project's own writers.
+"""
+
+import copy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from actupose.data.image_store import write_images
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.trainer import Stopped
+from actupose.methods.training import open_trainer, write_outputs
+from actupose.params import Params, check_params
+from actupose.tables import SCORES, make_table, samples_schema, write_table
+
+SIDE = 32
+NUM_KEYPOINTS = 16
+# right ankle, knee, hip, left hip, knee, ankle, pelvis, thorax, neck, head, right wrist .. left wrist
+STANDING = np.float32(
+    [
+        *([11, 28], [12, 23], [13, 18], [18, 18], [19, 23], [20, 28], [16, 17], [16, 11], [16, 9], [16, 4]),
+        *([7, 17], [9, 13], [12, 10], [20, 10], [22, 13], [24, 17]),
+    ]
+)
+
+_VIEW = {
+    "rotation": 30,
+    "shear": 15,
+    "translate": 0.05,
+    "scale": [0.8, 1.2],
+    "flip": 0.5,
+    "color": 0.25,
+    "blur": 0,
+}
+_FIGURES = {
+    "corpus": "figures",
+    "root": "figures",
+    "pose_mix": [0.5, 0.3, 0.2],
+    "counts": {"train": 24, "val": 4, "test": 4},
+    "seed": 0,
+}
+
+
+def _method(adaptation, curriculum="uniform", supervision="source", evalpose=0.0, cross_domain=0.0):
+    weights = {"udape": 1.0, "evalpose": evalpose, "cross_domain": cross_domain}
+    return {
+        "adaptation": adaptation,
+        "supervision": supervision,
+        "curriculum": curriculum,
+        "weights": weights,
+    }
+
+
+TINY = {
+    "data": {
+        "skeleton": "body16",
+        "image_size": SIDE,
+        "source": _FIGURES | {"look": "synthetic"},
+        "target": _FIGURES | {"look": "photo"},
+    },
+    "ingest": {"max_rejected_fraction": 0.01, "jpeg_quality": 95},
+    "vae": {
+        "hidden": [8], "latent": 2, "kl_weight": 0.01, "epochs": 3, "batch_size": 16, "lr": 0.001, "seed": 0,
+    },
+    "curriculum": {
+        "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
+        "hard_fraction": 0.33,
+    },
+    "network": {"depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "pretrained": None},
+    "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
+    "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},
+    "adaptation": {
+        "ema_decay": 0.99,
+        "mask_ratio": 0.5,
+        "gate": "global",
+        "views": 1,
+        "teacher_norm": "own",
+        "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
+        "gamma": 1.0,
+    },
+    "schedule": {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 3, "batch_size": 4},
+    "optim": {"lr": 0.003, "decay": "step", "milestones": [1, 2], "factor": 0.1},
+    "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1},
+    "compute": {
+        "device": "cpu",
+        "precision": "32-true",
+        "channels_last": False,
+        "compile": False,
+        "workers": 0,
+        "checkpoint_minutes": 5,
+    },
+    "tracking": {"experiment": "tiny"},
+    "train": {"methods": ["udape"], "seeds": [0]},
+    "methods": {
+        "source_only": _method("supervised"),
+        "oracle": _method("supervised", supervision="target"),
+        "udape": _method("mean_teacher"),
+        "udape_vae_hm": _method("mean_teacher", "hard_mining"),
+        "udape_vae_cl": _method("mean_teacher", "progressive"),
+        "actupose": _method("mean_teacher", "active", evalpose=0.1, cross_domain=0.01),
+    },
+}  # fmt: skip
+
+
+def tiny_tree(**changes):
+    """Plain tree of settings with ``changes`` (dots written as __) set."""
+    tree = copy.deepcopy(TINY)
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        branch = tree
+        for name in path:
+            branch = branch[name]
+        branch[last] = copy.deepcopy(value)
+    return tree
+
+
+def tiny_params(**changes) -> Params:
+    return check_params(tiny_tree(**changes), "tiny")
+
+
+def tiny_poses(count: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    poses = STANDING + random.normal(0, 1.5, (count, NUM_KEYPOINTS, 2))
+    return np.clip(poses, 1, SIDE - 2).astype(np.float32)
+
+
+def draw_picture(keypoints: np.ndarray, background: int) -> bytes:
+    image = np.full((SIDE, SIDE, 3), background, np.uint8)
+    for index, (x, y) in enumerate(keypoints):
+        colour = (40 + 13 * index, 255 - 13 * index, 120 * (index % 2))
+        cv2.circle(image, (round(float(x)), round(float(y))), 1, colour, -1)
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def write_samples(folder: Path, rows, keypoints: np.ndarray, visible: np.ndarray) -> None:
+    """``rows``: (sample_id, split) in the table's order; picture i belongs to row i."""
+    schema = samples_schema(NUM_KEYPOINTS)
+    columns = {
+        "sample_id": [sample_id for sample_id, _ in rows],
+        "split": [split for _, split in rows],
+        "corpus": ["tiny"] * len(rows),
+        "image_row": np.arange(len(rows)),
+        "keypoints": keypoints,
+        "visible": visible,
+    }
+    write_table(folder / "samples.parquet", make_table(schema, columns), schema)
+
+
+def write_domain(folder: Path, counts: dict[str, int], seed: int, background: int) -> np.ndarray:
+    """Write samples.parquet and images.arrow; returns the keypoints."""
+    rows = [
+        (f"{folder.name}-{split}-{i:03d}", split) for split, count in counts.items() for i in range(count)
+    ]
+    keypoints = tiny_poses(len(rows), seed)
+    visible = np.ones(keypoints.shape[:2], bool)
+    visible[::5, 0] = False
+    write_samples(folder, rows, keypoints, visible)
+    write_images(
+        folder / "images.arrow", ((draw_picture(pose, background), SIDE, SIDE) for pose in keypoints)
+    )
+    return keypoints
+
+
+def write_scores(folder: Path, sample_ids: list[str], scores, split: str, num_bins: int = 6) -> None:
+    """Scores table ordered by rank."""
+    order = np.argsort(np.asarray(scores, np.float32), kind="stable")
+    columns = {
+        "sample_id": [sample_ids[i] for i in order],
+        "split": [split] * len(order),
+        "score": np.asarray(scores, np.float32)[order],
+        "rank": np.arange(len(order)),
+        "bin": np.arange(len(order)) * num_bins // max(len(order), 1),
+    }
+    write_table(folder / "scores.parquet", make_table(SCORES, columns), SCORES)
+
+
+class Project:
+    """Folders of a small project: 24 source training images, 18 of the target."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
+        write_domain(self.ingested / "source", {"train": 24, "val": 4, "test": 4}, seed=0, background=30)
+        write_domain(self.ingested / "target", {"train": 18, "test": 12}, seed=1, background=90)
+        scores = 1 + 0.001 * np.random.default_rng(2).gamma(2.0, 1.0, 24)  # so close that confidence re-ranks
+        write_scores(self.bins / "source", [f"source-train-{i:03d}" for i in range(24)], scores, "train")
+        write_scores(
+            self.bins / "target", [f"target-test-{i:03d}" for i in range(12)], np.arange(12.0), "test"
+        )
+
+    def trainer(self, params: Params, method: str = "actupose", state: str = "state", seed: int = 0):
+        settings = TrainingSettings.of(params, method, seed)
+        return open_trainer(settings, params.compute, self.ingested, self.bins, self.root / state)
+
+    def train(self, params: Params, method: str = "actupose", state: str = "state") -> Path:
+        """Train without a break; returns the run's folder."""
+        trainer = self.trainer(params, method, state)
+        trainer.run(*quiet())
+        out = self.root / "runs" / f"{state}-{method}"
+        write_outputs(trainer, out)
+        return out
+
+    def relabel_target(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
+        """Give the target other labels."""
+        rows = [(f"target-{s}-{i:03d}", s) for s, n in (("train", 18), ("test", 12)) for i in range(n)]
+        write_samples(self.ingested / "target", rows, keypoints, visible)
+
+
+def quiet(should_stop=lambda: False):
+    """Arguments of Trainer.run for one who does not listen."""
+    return (lambda epoch, metrics: None), should_stop, (lambda step: None)
+
+
+def run_until_stopped(trainer, after_steps: int) -> None:
+    """Run a trainer and stop it when it has done so many steps of its own."""
+    done = []
+
+    def should_stop() -> bool:
+        done.append(1)
+        return len(done) == after_steps
+
+    try:
+        trainer.run(*quiet(should_stop))
+    except Stopped:
+        return
+    raise AssertionError(f"the run ended before it had done {after_steps} steps")
+
+
+def random_images(count: int, side: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(seed)).byte()
