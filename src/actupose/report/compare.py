@@ -1,0 +1,52 @@
+"""Compare all runs: read, aggregate, draw, write. The only module of the report that writes."""
+
+import shutil
+from pathlib import Path
+
+from actupose.params import Params, TrainParams
+from actupose.report.aggregate import Comparison, compare_runs, run_figures
+from actupose.report.figures import draw_figures
+from actupose.report.html import report_html
+from actupose.report.read import Folders, read_evidence
+from actupose.report.text import comparison_csv, comparison_json, comparison_markdown, runs_csv
+from actupose.tables import atomic_path
+
+
+def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:
+    """Write tables, ``figures/*.png`` and ``report.html`` below ``reports``.
+
+    A missing or damaged input is a UserError before anything is written.
+    """
+    evidence = read_evidence(folders, params)
+    comparison = compare_runs(evidence.runs, params)
+    figures = draw_figures(evidence, comparison, params)
+    texts = {
+        "comparison.csv": comparison_csv(comparison),
+        "comparison.json": comparison_json(comparison),
+        "comparison.md": comparison_markdown(comparison),
+        "runs.csv": runs_csv(run_figures(evidence.runs)),
+        "report.html": report_html(comparison, figures, params),
+    }
+    contents = {name: text.encode() for name, text in texts.items()}
+    contents |= {f"figures/{figure.name}.png": figure.png for figure in figures}
+    # A figure that labels no longer allow must not stay from an earlier report.
+    shutil.rmtree(reports / "figures", ignore_errors=True)
+    for name, content in contents.items():
+        _write(reports / name, content)
+    return comparison
+
+
+def write_run_figures(folders: Folders, out: Path, params: Params, method: str, seed: int) -> list[Path]:
+    """Draw what the report would show of one run alone; returns the png files written to ``out``."""
+    alone = params.model_copy(update={"train": TrainParams(methods=(method,), seeds=(seed,))})
+    evidence = read_evidence(folders, alone)
+    paths = []
+    for figure in draw_figures(evidence, compare_runs(evidence.runs, alone), alone):
+        paths.append(out / f"{figure.name}.png")
+        _write(paths[-1], figure.png)
+    return paths
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)

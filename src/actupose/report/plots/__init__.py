@@ -1,0 +1,1 @@
+"""One module per kind of figure; every function takes tables and returns a matplotlib ``Figure``."""

@@ -1,0 +1,72 @@
+"""Figure of predictions beside labels: one photograph a row, one method a column."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from actupose.report.photos import Photo, Prediction
+from actupose.report.plots.look import INK, MethodLook, MethodLooks
+from actupose.report.plots.skeletons import draw_bones
+from actupose.skeleton import Skeleton
+
+_LABEL_COLOR = "#111111"
+
+
+def plot_photos(photos: Sequence[Photo], skeleton: Skeleton, looks: MethodLooks) -> Figure:
+    """Draw the label (or the bare photograph), then every method; a cross marks a wrong keypoint."""
+    columns = 1 + len(looks)
+    cell = min(1.8, 10.5 / columns)
+    figure = Figure(
+        figsize=(cell * columns + 0.7, (cell + 0.22) * len(photos) + 0.6),
+        layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02),
+    )
+    grid = figure.subplots(len(photos), columns, squeeze=False)
+    for photo, line in zip(photos, grid, strict=True):
+        _show(line[0], photo.image)
+        for axes, (method, look) in zip(line[1:], looks.items(), strict=True):
+            _draw_prediction(axes, photo.image, photo.predictions[method], skeleton, look)
+    for photo, axes in zip(photos, grid[:, 0], strict=True):
+        axes.set_ylabel(photo.heading)
+        if photo.label is not None:
+            draw_bones(axes, photo.label, skeleton, _LABEL_COLOR, width=1.8)
+    _head_columns(grid[0], [photo.label for photo in photos], looks)
+    if any(photo.label is not None for photo in photos):
+        mark = _miss_marks(np.empty((0, 2)))
+        mark.set_label("keypoint outside the PCK distance")
+        figure.legend(handles=[mark], loc="outside lower center")
+    return figure
+
+
+def _head_columns(line: Sequence[Axes], labels: Sequence[np.ndarray | None], looks: MethodLooks) -> None:
+    has_labels = any(label is not None for label in labels)
+    line[0].set_title("label" if has_labels else "photograph", loc="center", color=_LABEL_COLOR)
+    for axes, look in zip(line[1:], looks.values(), strict=True):
+        axes.set_title(look.label.replace(" (", "\n("), loc="center", color=look.color)
+
+
+def _show(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(image, interpolation="bilinear")
+    axes.set(xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_prediction(
+    axes: Axes, image: np.ndarray, prediction: Prediction, skeleton: Skeleton, look: MethodLook
+) -> None:
+    _show(axes, image)
+    draw_bones(axes, prediction.keypoints, skeleton, look.color, width=1.8)
+    if prediction.is_right is not None:
+        axes.add_line(_miss_marks(prediction.keypoints[prediction.scored & ~prediction.is_right]))
+    axes.set_xlabel(prediction.accuracy, fontsize=8.5)
+
+
+def _miss_marks(points: np.ndarray) -> Line2D:
+    x, y = points.T
+    mark = Line2D(x, y, linestyle="none", marker="X", markersize=6.5)
+    mark.set(markerfacecolor="white", markeredgecolor=INK)
+    return mark

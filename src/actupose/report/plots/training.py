@@ -1,0 +1,74 @@
+"""Figures of what training did: which bins it drew from, and how its losses fell."""
+
+from collections.abc import Collection, Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from actupose.report.aggregate import Curves
+from actupose.report.plots.look import MethodLooks, count_along, draw_curves, draw_legend, method_labels
+
+_MAX_COLUMNS = 3
+_PEAK = "#d9214e"
+
+
+def plot_schedules(schedules: Mapping[str, pd.DataFrame], with_peak: Collection[str]) -> Figure:
+    """Draw the samples taken per epoch and bin, one panel per method; a line along the peak bin."""
+    columns = min(len(schedules), _MAX_COLUMNS)
+    rows = -(-len(schedules) // columns)
+    figure = Figure(figsize=(max(3.1 * columns + 0.9, 6.5), 3.3 * rows + 0.3), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    most = max(float(schedule["drawn"].max()) for schedule in schedules.values())
+    for axes, (method, schedule) in zip(panels, schedules.items(), strict=False):
+        image = _draw_schedule(axes, schedule, most)
+        axes.set_title(method)
+        if method in with_peak:
+            _draw_peak(axes, schedule)
+    for axes in panels[len(schedules) :]:
+        axes.set_axis_off()
+    for axes in panels[::columns]:
+        axes.set_ylabel("source bin (0 = easiest)")
+    figure.colorbar(image, ax=list(panels), label="samples drawn in the epoch", pad=0.02)
+    return figure
+
+
+def _draw_schedule(axes: Axes, schedule: pd.DataFrame, most: float) -> AxesImage:
+    drawn = schedule.groupby(["bin", "epoch"])["drawn"].mean().unstack("epoch")
+    bins, epochs = drawn.index.to_numpy(), drawn.columns.to_numpy()
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(True)
+    axes.set_xlabel("epoch")
+    count_along(axes.xaxis)
+    count_along(axes.yaxis)
+    extent = (epochs.min() - 0.5, epochs.max() + 0.5, bins.min() - 0.5, bins.max() + 0.5)
+    image = axes.imshow(
+        drawn.to_numpy(), "Blues", origin="lower", aspect="auto", extent=extent, vmin=0, vmax=most
+    )
+    image.set_interpolation("nearest")
+    return image
+
+
+def _draw_peak(axes: Axes, schedule: pd.DataFrame) -> None:
+    weights = schedule.groupby(["epoch", "bin"])["weight"].mean().unstack("bin")
+    peaks = weights.idxmax(axis="columns")
+    axes.plot(peaks.index, peaks, color=_PEAK, linewidth=1.6, marker=".", label="peak bin")
+    axes.legend(loc="lower right", fontsize=8.5)
+
+
+def plot_histories(histories: Mapping[str, Curves], looks: MethodLooks) -> Figure:
+    """One panel per logged metric over epochs; line = mean over seeds, band = one deviation."""
+    columns = min(len(histories), _MAX_COLUMNS)
+    rows = -(-len(histories) // columns)
+    figure = Figure(figsize=(10, 2.6 * rows + 0.6), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (metric, curves) in zip(panels, histories.items(), strict=False):
+        draw_curves(axes, curves, looks)
+        axes.set_title(metric)
+        axes.set_xlabel("epoch")
+        count_along(axes.xaxis)
+    for axes in panels[len(histories) :]:
+        axes.set_axis_off()
+    draw_legend(figure, list(panels), method_labels(looks))
+    return figure
