@@ -1,0 +1,13 @@
+"""Where every stage writes, relative to the project's root (DVC runs stages there)."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+INGESTED = Path("data/ingested")  # {source,target}/samples.parquet, images.arrow, rejected.parquet
+NORMALISED = Path("data/normalised")  # {source,target}.parquet
+VAE = Path("models/vae")
+BINS = Path("data/bins")  # {source,target}/scores.parquet, bins.parquet
+RUNS = Path("runs")  # <method>-<seed>/
+EVALUATIONS = Path("evaluations")  # <method>-<seed>/
+REPORTS = Path("reports")
+STATE = Path(".state")  # checkpoints, MLflow's local store, logs: never in git or DVC

@@ -1,0 +1,26 @@
+"""The only room that knows MLflow: one run for each (method, seed), mirrored from a local journal.
+
+Every metric is first a line in ``metrics.jsonl``; MLflow receives what it has not seen yet. A server that is
+away costs a warning and no metric: the rest goes out at the next call, at the end or in the next stage.
+
+    with RunMirror.open(checkpoint_folder, describe_run(params, method, seed)) as mirror:   # stages.train
+        mirror.log_epoch(epoch, {"loss/heatmap": 0.1})
+    with RunMirror.reopen(describe_run(params, method, seed)) as mirror:                    # stages.evaluate
+        mirror.log_series({"bins/pck_0.05": {0: 0.9, 1: 0.7}})
+"""
+
+from stages._tracking.description import FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
+from stages._tracking.mirror import RunMirror
+from stages._tracking.pipeline_run import finish_pipeline_run, start_pipeline_run
+from stages._tracking.store import tracking_uri
+
+__all__ = [
+    "FLOW_RUN",
+    "PARENT_RUN",
+    "RunMirror",
+    "TrackedRun",
+    "describe_run",
+    "finish_pipeline_run",
+    "start_pipeline_run",
+    "tracking_uri",
+]

@@ -1,0 +1,79 @@
+"""What MLflow is told about a run: plain data."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actupose.methods.settings import TrainingSettings
+from actupose.params import Params
+
+# Set by pipelines.run for its stages:
+PARENT_RUN = "ACTUPOSE_PARENT_RUN_ID"
+FLOW_RUN = "ACTUPOSE_FLOW_RUN_ID"  # Prefect's
+
+RUN_KEY = "actupose.run_key"
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """What MLflow is told about a run; ``key`` changes with every setting that decides the weights."""
+
+    experiment: str
+    name: str
+    key: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+def describe_run(params: Params, method: str, seed: int) -> TrackedRun:
+    """Name, flat params and tags of one (method, seed)."""
+    settings = TrainingSettings.of(params, method, seed).model_dump(mode="json")
+    data = params.data.model_dump(mode="json")
+    digest = _digest(json.dumps([settings, data], sort_keys=True).encode())
+    name = f"{method}-{seed}"
+    tags = {
+        "actupose.kind": "run",
+        RUN_KEY: f"{name}-{digest}",
+        "params_hash": digest,
+        "method": method,
+        "seed": str(seed),
+        "skeleton": params.data.skeleton,
+        "source": params.data.source.corpus,
+        "target": params.data.target.corpus,
+        "selection": "last",
+        **origin_tags(),
+    }
+    shown = {key: value for key, value in _flat(settings) if not key.startswith("augment.")}
+    return TrackedRun(params.tracking.experiment, name, tags[RUN_KEY], shown, tags)
+
+
+def origin_tags() -> dict[str, str]:
+    """Say where this process comes from: DVC, git, Prefect, parent run; what is unknown is left out."""
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    lock = Path("dvc.lock")
+    tags = {
+        "dvc.stage": os.environ.get("DVC_STAGE"),
+        "dvc.experiment": os.environ.get("DVC_EXP_NAME"),
+        "dvc.lock": _digest(lock.read_bytes()) if lock.exists() else None,
+        "mlflow.source.git.commit": git.stdout.strip() if git.returncode == 0 else None,
+        "mlflow.parentRunId": os.environ.get(PARENT_RUN),
+        "prefect.flow_run": os.environ.get(FLOW_RUN),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -1,0 +1,147 @@
+"""MLflow's store: where it is, and the few calls made to it."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from stages._paths import STATE
+from stages._tracking.description import RUN_KEY
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
+
+# Training must never hang on its tracker: short waits, because the journal sends the rest later.
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, else the project's own database: absolute, whatever the working folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{STATE.resolve() / 'mlflow.db'}"
+
+
+def connect() -> "MlflowClient":
+    """Open the store; a local database is created or opened under a lock.
+
+    Without the lock, processes that start together on a missing database migrate it twice and fail.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    uri = tracking_uri()
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "mlflow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        client = MlflowClient(tracking_uri=uri)
+        if uri.startswith("sqlite:"):
+            client.search_experiments(max_results=1)
+    return client
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """Find or make an experiment; the artifacts of a local one lie under ``.state``."""
+    from mlflow.exceptions import MlflowException
+
+    local = tracking_uri().startswith("sqlite:")
+    place = (STATE / "mlartifacts" / name).resolve().as_uri() if local else None
+    if found := client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    try:
+        return str(client.create_experiment(name, artifact_location=place))
+    except MlflowException:  # another stage was faster
+        if found := client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        raise
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Name what MLflow raises when its store, its network or its disk lets it down."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError
+
+
+def create_run(
+    client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, Any]
+) -> str:
+    """Begin a run and return its id."""
+    from mlflow.entities import Param
+
+    run = client.create_run(experiment, tags=dict(tags), run_name=name)
+    client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
+    return str(run.info.run_id)
+
+
+def exists(client: "MlflowClient", run_id: str) -> bool:
+    """Tell whether the store still has a run."""
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return False
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+
+
+def latest_run(client: "MlflowClient", experiment: str, key: str) -> str:
+    """Id of the newest run with that key, or nothing."""
+    newest_first = ["attributes.start_time DESC"]
+    runs = client.search_runs(
+        [experiment], f"tags.`{RUN_KEY}` = '{key}'", max_results=1, order_by=newest_first
+    )
+    return str(runs[0].info.run_id) if runs else ""
+
+
+def set_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
+    """Set or replace tags."""
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+
+def log_lines(client: "MlflowClient", run_id: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Send lines of a journal; with the time of the line, a point sent twice is one point to MLflow."""
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(key, value, line["time"], line["step"])
+        for line in lines
+        for key, value in line["metrics"].items()
+    ]
+    client.log_batch(run_id, metrics=points)
+
+
+def set_status(client: "MlflowClient", run_id: str, status: Status) -> None:
+    """Set a run going or end it."""
+    if status == "RUNNING":
+        client.update_run(run_id, status=status)
+    else:
+        client.set_terminated(run_id, status)
+
+
+def warning(error: BaseException) -> str:
+    """Say in one line that and why MLflow was not told; an address in it has lost its password."""
+    uri = tracking_uri()
+    shown = without_password(uri)
+    reason = str(error).replace(uri, shown).partition("\n")[0] or type(error).__name__
+    return f"warning: MLflow at {shown}: {reason[:200]}"
+
+
+def without_password(uri: str) -> str:
+    """Drop name and password from an address that is shown or stored."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if parts.hostname else uri

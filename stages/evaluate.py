@@ -1,0 +1,84 @@
+"""Evaluate one trained run on the target's test images, over all and per bin, and tell MLflow."""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from actupose.evaluation.evaluate import Evaluation, Inputs, evaluate
+from actupose.nets.pose_model import load_model
+from actupose.params import Params, load_params
+from actupose.report.compare import write_run_figures
+from actupose.report.read import Folders
+from actupose.skeleton import SKELETONS
+from actupose.tables import HISTORY, PER_BIN, atomic_path, predictions_schema, read_table, write_table
+from stages._entry import run_stage
+from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, VAE
+from stages._tracking import RunMirror, describe_run
+
+BIN_METRICS = {  # column of per_bin.parquet -> line chart in MLflow, step = bin
+    "pck_all": "bins/pck_0.05",
+    "evalpose_bone": "bins/evalpose_bone",
+    "evalpose_angle": "bins/evalpose_angle",
+    "keypoint_accuracy": "bins/keypoint_accuracy",
+    "count": "bins/count",
+}
+
+
+def main() -> None:
+    """runs/<method>-<seed> -> evaluations/<method>-<seed>."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method", help="an entry of params.yaml's methods")
+    parser.add_argument("seed", type=int)
+    args = parser.parse_args()
+    params = load_params(PARAMS)
+    name = f"{args.method}-{args.seed}"
+    result = evaluate(params, Inputs(INGESTED, BINS, VAE, RUNS / name))
+    _write(name, params, result)
+    with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
+        _track(mirror, name, params, result)
+        folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED)
+        with tempfile.TemporaryDirectory() as folder:
+            figures = write_run_figures(folders, Path(folder), params, args.method, args.seed)
+            mirror.log_files("figures", figures)
+    pck = result.metrics["last"].get("pck", {}).get("all")
+    shown = "unknown" if pck is None else f"{100 * pck:.1f}"
+    print(f"{name}: PCK@{params.evaluation.threshold:g} {shown}")
+
+
+def _write(name: str, params: Params, result: Evaluation) -> None:
+    folder = EVALUATIONS / name
+    schema = predictions_schema(len(SKELETONS[params.data.skeleton]))
+    write_table(folder / "predictions.parquet", result.predictions, schema)
+    write_table(folder / "per_bin.parquet", result.per_bin, PER_BIN)
+    with atomic_path(folder / "metrics.json") as path:
+        path.write_text(json.dumps(result.metrics, indent=2) + "\n")
+
+
+def _track(mirror: RunMirror, name: str, params: Params, result: Evaluation) -> None:
+    run, last = RUNS / name, result.metrics["last"]
+    mirror.log_epochs(read_table(run / "history.parquet", HISTORY).to_pylist())
+    mirror.log_series({"target_epoch/pck_0.05": dict(result.epochs)})
+    bins = result.per_bin.to_pydict()
+    mirror.log_series(
+        {key: dict(zip(bins["bin"], bins[column], strict=True)) for column, key in BIN_METRICS.items()}
+    )
+    scalars = {
+        "target/pck_0.05": last.get("pck", {}).get("all"),
+        "target/pck_0.05_hardest_third": last.get("pck_all_hardest_third"),
+        "target/evalpose_bone": last.get("evalpose_bone"),
+        "target/evalpose_angle": last.get("evalpose_angle"),
+        "source/pck_0.05": last.get("source_pck_all"),
+    }
+    mirror.log_scalars({key: value for key, value in scalars.items() if value is not None})
+    mirror.log_files("evaluation", sorted((EVALUATIONS / name).iterdir()))
+    mirror.log_files("run", [run / "history.parquet", run / "curriculum.parquet"])
+    mirror.log_datasets()
+    example = np.zeros((2, 3, params.data.image_size, params.data.image_size), np.float32)
+    mirror.log_model(load_model(run), example, [run / "model.safetensors", run / "model.json"])
+
+
+if __name__ == "__main__":
+    run_stage(main)

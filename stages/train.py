@@ -1,0 +1,78 @@
+"""Train one method with one seed; a stopped or killed run goes on from its last checkpoint.
+
+SIGTERM and SIGINT finish the step, save, mark the MLflow run KILLED and exit with 128 + signal. So does the
+death of ``dvc repro``: no trainer is left behind.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType
+
+from actupose.errors import UserError
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.trainer import Stopped, Trainer
+from actupose.methods.training import open_trainer, write_outputs
+from actupose.params import Params, load_params
+from actupose.progress import progress
+from stages._entry import run_stage
+from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE
+from stages._tracking import RunMirror, describe_run
+
+
+class StopRequest:
+    """A signal to end the run, or the death of the DVC that started it (it hands no SIGTERM on)."""
+
+    def __init__(self) -> None:
+        self.signum = 0
+        self._dvc = os.getppid() if "DVC_STAGE" in os.environ else None
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._note)
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        self.signum = signum
+
+    def came(self) -> bool:
+        """Whether the run shall end."""
+        if self._dvc not in (None, os.getppid()):
+            self.signum = self.signum or signal.SIGTERM
+        return self.signum != 0
+
+
+def main() -> None:
+    """Images, labels and scores -> runs/<method>-<seed>."""
+    stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("method", help="an entry of params.yaml's methods")
+    parser.add_argument("seed", type=int)
+    args = parser.parse_args()
+    params = load_params(PARAMS)
+    if args.method not in params.methods:
+        raise UserError(f"{PARAMS}: methods: no entry {args.method!r}; there are {', '.join(params.methods)}")
+    settings = TrainingSettings.of(params, args.method, args.seed)
+    trainer = open_trainer(settings, params.compute, INGESTED, BINS, STATE / "checkpoints")
+    with RunMirror.open(trainer.folder, describe_run(params, args.method, args.seed)) as mirror:
+        _train(trainer, params, mirror, stop)
+
+
+def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopRequest) -> None:
+    name = f"{trainer.settings.method_name}-{trainer.settings.seed}"
+    schedule = params.schedule
+
+    def track(epoch: int, metrics: Mapping[str, float]) -> None:
+        mirror.log_epoch(epoch, metrics)
+        shown = ", ".join(f"{key} {metrics[key]:.3f}" for key in ("source", "consistency") if key in metrics)
+        print(f"{name} epoch {epoch + 1}/{schedule.epochs}: {shown}", flush=True)
+
+    with progress(name, schedule.epochs * schedule.steps_per_epoch) as advance:
+        try:
+            trainer.run(track, stop.came, advance)
+        except Stopped:
+            sys.exit(128 + stop.signum)
+    write_outputs(trainer, RUNS / name)
+
+
+if __name__ == "__main__":
+    run_stage(main)

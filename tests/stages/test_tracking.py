@@ -1,0 +1,320 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from actupose.nets.pose_model import ModelInfo, PoseModel
+from actupose.nets.pose_resnet import PoseResNet
+from actupose.params import Params, load_params
+from stages._tracking import RunMirror, describe_run, finish_pipeline_run, start_pipeline_run
+
+ROOT = Path(__file__).parents[2]
+FOLDER = Path(".state/checkpoints/udape-0-0123")
+
+
+@pytest.fixture
+def params() -> Params:
+    return load_params(ROOT / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: bytes) -> Path:
+    """An empty project whose local store is already migrated (that takes seconds)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Path(".state").mkdir()
+    Path(".state/mlflow.db").write_bytes(migrated_store)
+    return tmp_path
+
+
+def local_client() -> MlflowClient:
+    return MlflowClient(tracking_uri=f"sqlite:///{Path('.state/mlflow.db').resolve()}")
+
+
+def all_runs(client: MlflowClient, experiment: str = "figures") -> list[Run]:
+    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
+
+
+def points(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in client.get_metric_history(run_id, key)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def mlflow_server(port: int, folder: Path) -> Iterator[str]:
+    uri = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("a") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    try:
+        wait_for_server(uri, server)
+        yield uri
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def wait_for_server(uri: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while True:
+        assert server.poll() is None, "mlflow server ended"
+        assert time.monotonic() < deadline, "mlflow server does not answer"
+        try:
+            urllib.request.urlopen(f"{uri}/health", timeout=2).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_a_run_has_its_metrics_params_and_tags(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "train@udape-0")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-fox")
+    monkeypatch.setenv("ACTUPOSE_PARENT_RUN_ID", "abc")
+    Path("dvc.lock").write_text("schema: '2.0'\n")
+    with RunMirror.open(FOLDER, describe_run(params, "udape", 0)) as mirror:
+        mirror.log_epoch(0, {"source": 2.0, "learning_rate": 0.001, "pairs": float("nan")})
+        mirror.log_epoch(1, {"source": 1.0, "learning_rate": 0.001, "pairs": float("inf")})
+    (run,) = all_runs(local_client())
+    assert (run.info.run_name, run.info.status) == ("udape-0", "FINISHED")
+    assert points(local_client(), run.info.run_id, "source") == [(0, 2.0), (1, 1.0)]
+    assert "pairs" not in run.data.metrics
+    assert run.data.params["method.adaptation"] == "mean_teacher"
+    assert run.data.params["schedule.epochs"] == "20"
+    wanted = {"dvc.stage": "train@udape-0", "dvc.experiment": "bold-fox", "mlflow.parentRunId": "abc"}
+    wanted |= {"skeleton": "body16", "source": "figures", "target": "figures", "selection": "last"}
+    assert wanted.items() <= run.data.tags.items()
+    assert {"dvc.lock", "params_hash"} <= set(run.data.tags)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_artifacts_of_the_local_store_lie_in_the_project(params: Params, project: Path) -> None:
+    note = project / "note.txt"
+    note.write_text("hello")
+    with RunMirror.open(FOLDER, describe_run(params, "udape", 0)) as mirror:
+        mirror.log_files("tables", [note])
+    (found,) = (project / ".state" / "mlartifacts").rglob("note.txt")
+    assert found.parent.name == "tables"
+    assert not (project / "mlruns").exists()
+
+
+def test_a_resumed_run_goes_on_without_gap_or_doubled_step(params: Params) -> None:
+    run = describe_run(params, "udape", 0)
+    with pytest.raises(SystemExit), RunMirror.open(FOLDER, run) as mirror:
+        for epoch in range(3):
+            mirror.log_epoch(epoch, {"source": float(epoch), "samples_per_second": 10.0})
+        raise SystemExit(143)
+    assert all_runs(local_client())[0].info.status == "KILLED"
+    with RunMirror.open(FOLDER, run) as mirror:  # the checkpoint was of epoch 1: epoch 2 comes again
+        assert all_runs(local_client())[0].info.status == "RUNNING"
+        for epoch in range(2, 5):
+            mirror.log_epoch(epoch, {"source": float(epoch), "samples_per_second": 20.0})
+    (only,) = all_runs(local_client())
+    assert points(local_client(), only.info.run_id, "source") == [(e, float(e)) for e in range(5)]
+    assert len(points(local_client(), only.info.run_id, "samples_per_second")) == 5
+
+
+def test_a_fault_marks_the_run_failed(params: Params) -> None:
+    with pytest.raises(ZeroDivisionError), RunMirror.open(FOLDER, describe_run(params, "udape", 0)):
+        raise ZeroDivisionError
+    assert all_runs(local_client())[0].info.status == "FAILED"
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped(params: Params) -> None:
+    run = describe_run(params, "udape", 0)
+    RunMirror.open(FOLDER, run).log_epoch(0, {"source": 1.0})
+    with (FOLDER / "metrics.jsonl").open("a") as journal:
+        journal.write('{"time": 1, "step": 1, "met')
+    with RunMirror.open(FOLDER, run) as mirror:
+        mirror.log_epoch(1, {"source": 0.5})
+    (only,) = all_runs(local_client())
+    assert points(local_client(), only.info.run_id, "source") == [(0, 1.0), (1, 0.5)]
+
+
+def test_evaluation_finds_the_run_that_trained(params: Params) -> None:
+    run = describe_run(params, "udape", 0)
+    with RunMirror.open(FOLDER, run) as mirror:
+        mirror.log_epoch(0, {"source": 1.0})
+    for _ in range(2):  # the second evaluation repeats nothing
+        with RunMirror.reopen(run) as mirror:
+            mirror.log_epochs([{"epoch": 0, "metric": "source", "value": 1.0}])
+            mirror.log_series({"bins/pck_0.05": {0: 0.9, 1: 0.5}, "bins/count": {0: 4, 1: 4}})
+            mirror.log_scalars({"target/pck_0.05": 0.7})
+    (only,) = all_runs(local_client())
+    client = local_client()
+    assert points(client, only.info.run_id, "bins/pck_0.05") == [(0, 0.9), (1, 0.5)]
+    assert points(client, only.info.run_id, "source") == [(0, 1.0)]
+    assert only.data.metrics["target/pck_0.05"] == 0.7
+    assert "actupose.training" not in only.data.tags
+
+
+def test_evaluation_without_local_traces_finds_the_run_by_its_key(params: Params) -> None:
+    run = describe_run(params, "udape", 0)
+    with RunMirror.open(FOLDER, run):
+        pass
+    Path(".state/mlflow_runs/udape-0.json").unlink()
+    with RunMirror.reopen(run) as mirror:
+        mirror.log_scalars({"target/pck_0.05": 0.7})
+    (only,) = all_runs(local_client())
+    assert only.data.metrics["target/pck_0.05"] == 0.7
+
+
+def test_other_settings_are_another_run(params: Params) -> None:
+    slower = params.model_copy(update={"schedule": params.schedule.model_copy(update={"epochs": 40})})
+    with RunMirror.open(FOLDER, describe_run(params, "udape", 0)):
+        pass
+    with RunMirror.reopen(describe_run(slower, "udape", 0)) as mirror:
+        mirror.log_scalars({"target/pck_0.05": 0.7})
+    newest, oldest = all_runs(local_client())
+    assert "target/pck_0.05" not in oldest.data.metrics
+    assert newest.data.tags["actupose.training"].startswith("cached")
+    assert newest.data.params["schedule.epochs"] == "40"
+
+
+def test_settings_of_other_methods_do_not_change_a_run(params: Params) -> None:
+    others = {**params.methods, "actupose": params.methods["udape"]}
+    changed = params.model_copy(update={"methods": others})
+    assert describe_run(changed, "udape", 0).key == describe_run(params, "udape", 0).key
+    assert describe_run(changed, "actupose", 0).key != describe_run(params, "actupose", 0).key
+
+
+def test_a_deleted_run_is_begun_anew_with_everything(params: Params) -> None:
+    run = describe_run(params, "udape", 0)
+    with RunMirror.open(FOLDER, run) as mirror:
+        mirror.log_epoch(0, {"source": 1.0})
+    local_client().delete_run(all_runs(local_client())[0].info.run_id)
+    RunMirror.open(FOLDER, run).finish("FINISHED")
+    (only,) = all_runs(local_client())
+    assert points(local_client(), only.info.run_id, "source") == [(0, 1.0)]
+
+
+def test_another_store_receives_everything(
+    params: Params, project: Path, migrated_store: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = describe_run(params, "udape", 0)
+    with RunMirror.open(FOLDER, run) as mirror:
+        mirror.log_epoch(0, {"source": 1.0})
+    (project / "other.db").write_bytes(migrated_store)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'other.db'}")
+    RunMirror.open(FOLDER, run).finish("FINISHED")
+    other = MlflowClient(tracking_uri=f"sqlite:///{project / 'other.db'}")
+    (only,) = all_runs(other)
+    assert points(other, only.info.run_id, "source") == [(0, 1.0)]
+
+
+def test_no_metric_is_lost_or_doubled_when_the_server_goes_away_and_returns(
+    params: Params, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, run = free_port(), describe_run(params, "udape", 0)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{port}")
+    with RunMirror.open(FOLDER, run) as mirror:
+        mirror.log_epoch(0, {"source": 0.0})  # never seen a server
+        with mlflow_server(port, project):
+            mirror.log_epoch(1, {"source": 1.0})
+        start = time.monotonic()
+        mirror.log_epoch(2, {"source": 2.0})
+        mirror.log_epoch(3, {"source": 3.0})
+        assert time.monotonic() - start < 5  # training does not wait for it
+        with mlflow_server(port, project):
+            mirror.log_epoch(4, {"source": 4.0})
+        mirror.log_epoch(5, {"source": 5.0})
+    warnings = capsys.readouterr().err
+    assert warnings.count("warning: MLflow at") == 1
+    assert "secret" not in warnings
+    assert "secret" not in (FOLDER / "mlflow_run.json").read_text()
+    with mlflow_server(port, project) as uri:
+        with RunMirror.reopen(run) as mirror:  # the next stage sends the rest
+            mirror.log_series({"bins/pck_0.05": {0: 0.9, 1: 0.5}})
+        client = MlflowClient(tracking_uri=uri)
+        (only,) = all_runs(client)
+        assert only.info.status == "FINISHED"
+        assert points(client, only.info.run_id, "source") == [(e, float(e)) for e in range(6)]
+        assert points(client, only.info.run_id, "bins/pck_0.05") == [(0, 0.9), (1, 0.5)]
+
+
+def test_processes_that_start_together_share_a_new_store(project: Path) -> None:
+    Path(".state/mlflow.db").unlink()
+    code = (
+        "from stages._tracking.store import connect, experiment_id; print(experiment_id(connect(), 'task'))"
+    )
+    children = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    assert [child.communicate(timeout=120)[0] for child in children] == ["1\n"] * 3
+
+
+def test_the_parent_run_holds_its_children_and_the_report(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = start_pipeline_run("figures", "flow-1")
+    assert parent
+    monkeypatch.setenv("ACTUPOSE_PARENT_RUN_ID", parent)
+    with RunMirror.open(FOLDER, describe_run(params, "udape", 0)):
+        pass
+    reports = Path("reports")
+    reports.mkdir()
+    (reports / "comparison.md").write_text("| method |")
+    finish_pipeline_run(parent, "FINISHED", reports)
+    client = local_client()
+    (child,) = [run for run in all_runs(client) if run.data.tags.get("mlflow.parentRunId") == parent]
+    assert child.info.run_name == "udape-0"
+    assert client.get_run(parent).info.status == "FINISHED"
+    assert [item.path for item in client.list_artifacts(parent, "reports")] == ["reports/comparison.md"]
+
+
+def test_model_and_data_sets_are_logged_with_signature_and_hash(params: Params, project: Path) -> None:
+    import mlflow
+
+    outs = [{"path": "data/ingested/source/samples.parquet", "md5": "0" * 32}]
+    Path("dvc.lock").write_text(json.dumps({"stages": {"ingest@source": {"outs": outs}}}))
+    torch.manual_seed(0)
+    info = ModelInfo(skeleton="body16", image_size=64, network=params.network, heatmap=params.heatmap)
+    model = PoseModel(PoseResNet(16, params.network), info).eval()
+    card = project / "model.json"
+    card.write_text(info.model_dump_json())
+    images = np.random.default_rng(0).random((2, 3, 64, 64), np.float32)
+    with RunMirror.reopen(describe_run(params, "udape", 0)) as mirror:
+        mirror.log_datasets()
+        mirror.log_model(model, images, [card])
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+    (run,) = all_runs(local_client())
+    digests = {item.dataset.name: item.dataset.digest for item in run.inputs.dataset_inputs}
+    assert digests == {"source": "0" * 32, "target": "not-in-dvc"}
+    (place,) = project.rglob("MLmodel")
+    assert not list(place.parent.rglob("*.pkl"))
+    assert (place.parent / "extra_files" / "model.json").exists()
+    served = mlflow.pyfunc.load_model(str(place.parent))
+    assert served.metadata.signature is not None
+    three = np.concatenate([images, images[:1]])
+    with torch.no_grad():
+        expected = model(torch.from_numpy(three))
+    np.testing.assert_allclose(served.predict(three)[..., :2], expected.keypoints.numpy(), atol=1e-3)

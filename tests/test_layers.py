@@ -1,0 +1,71 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "src" / "actupose"
+TOOLS = {"dvc", "mlflow", "prefect"}
+# What a room may import; everything may import the ground: modules directly below actupose.
+ROOMS = {
+    "core": set(),
+    "data": {"core"},
+    "nets": {"core"},
+    "methods": {"core", "data", "nets"},
+    "evaluation": {"core", "data", "nets", "methods"},
+    "report": {"core", "data", "nets", "methods", "evaluation"},
+}
+
+
+def imported_modules(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def files_below(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.py"))
+    assert found, folder
+    return found
+
+
+def rooms_of(modules: set[str]) -> set[str]:
+    parts = [module.split(".") for module in modules]
+    return {part[1] for part in parts if part[0] == "actupose" and len(part) > 1 and part[1] in ROOMS}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_below_it(room: str) -> None:
+    for path in files_below(LIBRARY / room):
+        assert rooms_of(imported_modules(path)) <= ROOMS[room] | {room}, path
+
+
+def test_every_room_is_listed() -> None:
+    assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_the_ground_imports_no_room() -> None:
+    for path in LIBRARY.glob("*.py"):
+        assert not rooms_of(imported_modules(path)), path
+
+
+def test_the_library_knows_no_pipeline_tool() -> None:
+    for path in files_below(LIBRARY):
+        tops = {module.split(".")[0] for module in imported_modules(path)}
+        assert not tops & (TOOLS | {"stages", "pipelines"}), path
+
+
+def test_stages_do_not_know_the_pipelines() -> None:
+    for path in files_below(ROOT / "stages"):
+        tops = {module.split(".")[0] for module in imported_modules(path)}
+        assert not tops & {"dvc", "prefect", "pipelines"}, path
+
+
+def test_only_the_tracking_room_knows_mlflow() -> None:
+    for path in files_below(ROOT / "stages") + files_below(ROOT / "pipelines"):
+        if path.parent.name != "_tracking":
+            assert "mlflow" not in {module.split(".")[0] for module in imported_modules(path)}, path

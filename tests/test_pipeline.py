@@ -1,0 +1,368 @@
+"""The whole pipeline, shrunk, in a copy of the project: every stage really runs."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from actupose import tables
+
+ROOT = Path(__file__).parents[1]
+METHODS = ("oracle", "actupose")
+RUNS = tuple(f"{method}-0" for method in METHODS)
+NUM_KEYPOINTS, NUM_BINS, EPOCHS, STEPS = 16, 4, 3, 8
+
+SHRUNK: dict[str, Any] = {
+    "data.source.counts": {"train": 48, "val": 8, "test": 16},
+    "data.target.counts": {"train": 32, "val": 8, "test": 24},
+    "vae.epochs": 3,
+    "evaluation.every_epochs": 1,
+    "curriculum.num_bins": NUM_BINS,
+    "network.width": 0.25,
+    "schedule": {"epochs": EPOCHS, "pretrain_epochs": 1, "steps_per_epoch": STEPS, "batch_size": 8},
+    "optim.milestones": [2],
+    "tracking.experiment": "shrunk",
+    "train.methods": list(METHODS),
+}
+
+
+def set_params(project: Path, values: dict[str, Any]) -> None:
+    path = project / "params.yaml"
+    tree = yaml.safe_load(path.read_text())
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        section = tree
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def environment(project: Path) -> dict[str, str]:
+    """The copy's code before the installed one, this interpreter for ``python``, the local MLflow store.
+
+    The shell is the plain one: unlike bash it stays between DVC and a stage that does not replace it.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    changes = {
+        "PATH": path,
+        "PYTHONPATH": str(project / "src"),
+        "PYTHONUNBUFFERED": "1",
+        "SHELL": "/bin/sh",
+    }
+    return {**os.environ, **changes}
+
+
+def run(project: Path, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout[-6000:]}"
+    return done.stdout
+
+
+def started_stages(output: str) -> set[str]:
+    return set(re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The finished project and what ``dvc repro`` printed."""
+    folder = tmp_path_factory.mktemp("pipeline") / "project"
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in names:
+        if name and (ROOT / name).is_file() and not name.startswith(("tests/", "benchmarks/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    set_params(folder, SHRUNK)
+    return folder, run(folder, "dvc", "repro")
+
+
+@pytest.fixture
+def copied(project: tuple[Path, str], tmp_path: Path) -> Path:
+    """A second finished project, without checkpoints and MLflow runs, that a test may change."""
+    folder = tmp_path / "project"
+    shutil.copytree(project[0], folder, symlinks=True, ignore=shutil.ignore_patterns(".state", "__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def tracked(project: tuple[Path, str]) -> tuple[MlflowClient, dict[str, Run]]:
+    return tracked_runs(project[0])
+
+
+def tracked_runs(project: Path) -> tuple[MlflowClient, dict[str, Run]]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{project / '.state' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("shrunk").experiment_id])
+    assert len({run.info.run_name for run in runs}) == len(runs), "a run is there twice"
+    return client, {run.info.run_name: run for run in runs}
+
+
+def model_bytes(project: Path, name: str) -> bytes:
+    return (project / "runs" / name / "model.safetensors").read_bytes()
+
+
+def test_one_command_runs_every_stage(project: tuple[Path, str]) -> None:
+    domains = {f"{stage}@{d}" for stage in ("ingest", "normalise", "score") for d in ("source", "target")}
+    per_run = {f"{stage}@{name}" for stage in ("train", "evaluate") for name in RUNS}
+    assert started_stages(project[1]) == domains | per_run | {"train_vae", "compare"}
+
+
+def contract_tables() -> Iterator[tuple[str, Any]]:
+    for domain in ("source", "target"):
+        yield f"data/ingested/{domain}/samples.parquet", tables.samples_schema(NUM_KEYPOINTS)
+        yield f"data/ingested/{domain}/rejected.parquet", tables.REJECTED
+        yield f"data/normalised/{domain}.parquet", tables.normalised_schema(NUM_KEYPOINTS)
+        yield f"data/normalised/{domain}_rejected.parquet", tables.REJECTED
+        yield f"data/bins/{domain}/scores.parquet", tables.SCORES
+        yield f"data/bins/{domain}/bins.parquet", tables.BINS
+    for name in RUNS:
+        yield f"runs/{name}/history.parquet", tables.HISTORY
+        yield f"runs/{name}/curriculum.parquet", tables.CURRICULUM
+        yield f"runs/{name}/epoch_predictions.parquet", tables.epoch_predictions_schema(NUM_KEYPOINTS)
+        yield f"evaluations/{name}/predictions.parquet", tables.predictions_schema(NUM_KEYPOINTS)
+        yield f"evaluations/{name}/per_bin.parquet", tables.PER_BIN
+
+
+def test_every_table_is_there_with_its_columns(project: tuple[Path, str]) -> None:
+    for name, schema in contract_tables():
+        table = tables.read_table(project[0] / name, schema)
+        assert len(table) or "rejected" in name or "oracle-0/curriculum" in name, name
+
+
+def test_every_other_file_is_there(project: tuple[Path, str]) -> None:
+    names = [f"data/ingested/{domain}/images.arrow" for domain in ("source", "target")]
+    names += [f"runs/{name}/{file}" for name in RUNS for file in ("model.safetensors", "model.json")]
+    names += [
+        "reports/comparison.csv",
+        "reports/comparison.json",
+        "reports/comparison.md",
+        "reports/report.html",
+    ]
+    assert [name for name in names if not (project[0] / name).is_file()] == []
+    assert list((project[0] / "models" / "vae").glob("*.safetensors"))
+
+
+def test_scores_are_ordered_and_bins_are_equal(project: tuple[Path, str]) -> None:
+    scores = pq.read_table(project[0] / "data/bins/source/scores.parquet").to_pydict()
+    assert scores["rank"] == list(range(48))
+    assert scores["score"] == sorted(scores["score"])
+    assert np.bincount(scores["bin"]).tolist() == [12] * NUM_BINS
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_metrics_name_both_selection_rules(project: tuple[Path, str], name: str) -> None:
+    metrics = json.loads((project[0] / "evaluations" / name / "metrics.json").read_text())
+    groups = {"shoulder", "elbow", "wrist", "hip", "knee", "ankle", "all"}
+    for rule in ("last", "best_on_target"):
+        assert {"pck", "pck_tllib", "evalpose_bone", "evalpose_angle"} <= set(metrics[rule])
+        assert groups <= set(metrics[rule]["pck"])
+        assert 0 <= metrics[rule]["pck"]["all"] <= 1
+    assert 0 <= metrics["best_on_target"]["epoch"] < EPOCHS
+
+
+def test_predictions_say_what_they_are_of(project: tuple[Path, str]) -> None:
+    path = project[0] / "evaluations/actupose-0/predictions.parquet"
+    metadata = tables.table_metadata(pq.read_table(path))
+    assert {"skeleton": "body16", "selection": "last"}.items() <= metadata.items()
+    assert float(metadata["image_side"]) == 64
+
+
+def test_mlflow_has_one_finished_run_for_each_method_and_seed(
+    tracked: tuple[MlflowClient, dict[str, Run]],
+) -> None:
+    _, runs = tracked
+    assert set(runs) == set(RUNS)
+    for name, found in runs.items():
+        assert found.info.status == "FINISHED"
+        assert found.data.tags["dvc.stage"] == f"train@{name}"
+        assert {"params_hash", "dvc.lock", "skeleton", "source", "target"} <= set(found.data.tags)
+        assert {"target/pck_0.05", "target/evalpose_bone", "source/pck_0.05"} <= set(found.data.metrics)
+        assert "target/pck_0.05_hardest_third" in found.data.metrics
+        assert "samples_per_second" in found.data.metrics
+
+
+def test_mlflow_draws_bins_over_step(tracked: tuple[MlflowClient, dict[str, Run]]) -> None:
+    client, runs = tracked
+    for found in runs.values():
+        for metric in ("pck_0.05", "evalpose_bone", "evalpose_angle", "keypoint_accuracy", "count"):
+            history = client.get_metric_history(found.info.run_id, f"bins/{metric}")
+            assert [point.step for point in history] == list(range(NUM_BINS)), metric
+
+
+def test_mlflow_has_every_epoch_once(tracked: tuple[MlflowClient, dict[str, Run]]) -> None:
+    client, runs = tracked
+    for found in runs.values():
+        for metric in ("learning_rate", "samples_per_second", "target_epoch/pck_0.05"):
+            steps = [point.step for point in client.get_metric_history(found.info.run_id, metric)]
+            assert sorted(steps) == list(range(EPOCHS)), metric
+
+
+def test_mlflow_names_the_data_by_dvcs_hash(
+    project: tuple[Path, str], tracked: tuple[MlflowClient, dict[str, Run]]
+) -> None:
+    lock = yaml.safe_load((project[0] / "dvc.lock").read_text())["stages"]
+    for found in tracked[1].values():
+        for item in found.inputs.dataset_inputs:
+            outs = {out["path"]: out["md5"] for out in lock[f"ingest@{item.dataset.name}"]["outs"]}
+            assert outs[f"data/ingested/{item.dataset.name}/samples.parquet"] == item.dataset.digest
+
+
+def test_mlflow_has_the_models(project: tuple[Path, str]) -> None:
+    models = list((project[0] / ".state" / "mlartifacts").rglob("MLmodel"))
+    assert len(models) == len(RUNS)
+    assert all((path.parent / "extra_files" / "model.safetensors").exists() for path in models)
+
+
+def test_mlflow_has_tables_and_figures(tracked: tuple[MlflowClient, dict[str, Run]]) -> None:
+    client, runs = tracked
+    for found in runs.values():
+        paths = {
+            file.path
+            for folder in ("evaluation", "run", "figures")
+            for file in client.list_artifacts(found.info.run_id, folder)
+        }
+        assert {
+            "evaluation/per_bin.parquet",
+            "evaluation/predictions.parquet",
+            "run/curriculum.parquet",
+        } <= paths
+        assert {"figures/per_bin.png", "figures/predictions.png", "figures/learning_curves.png"} <= paths
+
+
+def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:
+    output = run(project[0], "dvc", "repro")
+    assert started_stages(output) == set()
+    assert "up to date" in output
+
+
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        ({"methods.actupose.weights.evalpose": 0.3}, {"train@actupose-0"}),
+        ({"methods.udape_vae_cl.curriculum": "uniform"}, set()),
+        ({"evaluation.threshold": 0.1}, {f"evaluate@{name}" for name in RUNS}),
+        ({"tracking.experiment": "renamed"}, set()),
+        ({"compute.workers": 1}, set()),
+        ({"adaptation.gamma": 0.2}, {f"train@{name}" for name in RUNS}),
+        ({"data.target.seed": 7}, {"ingest@target"}),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
+)
+def test_a_change_reaches_what_reads_it_and_nothing_else(
+    project: tuple[Path, str], change: dict[str, Any], reached: set[str]
+) -> None:
+    path = project[0] / "params.yaml"
+    before = path.read_text()
+    try:
+        set_params(project[0], change)
+        status = json.loads(run(project[0], "dvc", "status", "--json"))
+    finally:
+        path.write_text(before)
+    changed = {stage for stage, why in status.items() if any("changed deps" in reason for reason in why)}
+    by_params = {stage for stage in changed if "params.yaml" in json.dumps(status[stage])}
+    assert by_params == reached | {"compare"}
+
+
+def test_what_follows_a_changed_method_runs_again_and_nothing_else(copied: Path) -> None:
+    before = model_bytes(copied, "actupose-0")
+    set_params(copied, {"methods.actupose.weights.evalpose": 0.3})
+    output = run(copied, "dvc", "repro")
+    assert started_stages(output) == {"train@actupose-0", "evaluate@actupose-0", "compare"}
+    assert model_bytes(copied, "actupose-0") != before
+
+
+def test_nonsense_target_labels_change_no_model_but_the_oracles(copied: Path) -> None:
+    path = copied / "data/ingested/target/samples.parquet"
+    table = pq.read_table(path)
+    nonsense = np.full((len(table), 2 * NUM_KEYPOINTS), 7.0, np.float32)
+    column = table.schema.get_field_index("keypoints")
+    table = table.set_column(column, table.schema.field(column), tables.fixed_lists(nonsense))
+    path.unlink()  # it may be a link into DVC's cache
+    tables.write_table(path, table, tables.samples_schema(NUM_KEYPOINTS))
+    for name in RUNS:
+        before = model_bytes(copied, name)
+        shutil.rmtree(copied / "runs" / name)
+        run(copied, "stages.train", *name.split("-"))
+        assert (model_bytes(copied, name) == before) is (name != "oracle-0"), name
+
+
+def start_training(project: Path, name: str) -> subprocess.Popen[bytes]:
+    """``dvc repro`` of one run in a process group of its own, somewhere after its first checkpoint."""
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", f"train@{name}"]
+    child = subprocess.Popen(command, cwd=project, env=environment(project), start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list((project / ".state" / "checkpoints").glob("*/step-*.ckpt")):
+        assert child.poll() is None, "ended before it was stopped"
+        assert time.monotonic() < deadline, "no checkpoint"
+        time.sleep(0.01)
+    return child
+
+
+def group_members(group: int) -> list[int]:
+    members = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return members
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("send", "number", "status"),
+    [
+        pytest.param(os.killpg, signal.SIGKILL, "RUNNING", id="kill -9 of all"),
+        pytest.param(os.killpg, signal.SIGTERM, "KILLED", id="SIGTERM to all"),
+        pytest.param(os.kill, signal.SIGTERM, "KILLED", id="SIGTERM to dvc alone"),
+    ],
+)
+def test_a_stopped_training_leaves_no_process_and_ends_as_if_never_stopped(
+    copied: Path, send: Callable[[int, int], None], number: signal.Signals, status: str
+) -> None:
+    wanted = model_bytes(copied, "actupose-0")
+    child = start_training(copied, "actupose-0")
+    send(child.pid, number)
+    assert child.wait(timeout=60) != 0
+    wait_until(lambda: group_members(child.pid) == [], 60)
+    assert tracked_runs(copied)[1]["actupose-0"].info.status == status
+    assert not (copied / "runs/actupose-0/model.safetensors").exists()
+
+    run(copied, "dvc", "repro", "--force", "--single-item", "train@actupose-0")
+    assert model_bytes(copied, "actupose-0") == wanted
+    client, runs = tracked_runs(copied)
+    assert runs["actupose-0"].info.status == "FINISHED"
+    history = client.get_metric_history(runs["actupose-0"].info.run_id, "learning_rate")
+    assert [point.step for point in history] == list(range(EPOCHS))
