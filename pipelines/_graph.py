@@ -1,0 +1,39 @@
+"""What DVC would run, and what waits for what."""
+
+from collections.abc import Sequence
+
+import networkx
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from actupose.errors import UserError
+
+
+def read_graph(targets: Sequence[str]) -> dict[str, list[str]]:
+    """Stages in an order that can run, each with the stages it waits for.
+
+    ``targets`` are names of stages or of groups (``train`` is every ``train@...``); what they need comes with
+    them. No target means every stage.
+    """
+    try:
+        with Repo(".") as repo:
+            edges = [(stage.addressing, need.addressing) for stage, need in repo.index.graph.edges]
+            names = [stage.addressing for stage in repo.index.graph.nodes]
+    except DvcException as error:
+        raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
+    needs = networkx.DiGraph()
+    needs.add_nodes_from(names)
+    needs.add_edges_from(edges)
+    wanted = _with_needs(needs, targets) if targets else set(names)
+    order = networkx.lexicographical_topological_sort(needs.subgraph(wanted).reverse(), key=names.index)
+    return {name: list(needs.successors(name)) for name in order}
+
+
+def _with_needs(needs: networkx.DiGraph, targets: Sequence[str]) -> set[str]:
+    wanted: set[str] = set()
+    for target in targets:
+        found = [name for name in needs if target in (name, name.partition("@")[0])]
+        if not found:
+            raise UserError(f"{target}: no such stage; there are {', '.join(needs)}")
+        wanted.update(found, *(networkx.descendants(needs, name) for name in found))
+    return wanted

@@ -1,0 +1,103 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from actupose.errors import UserError
+from actupose.params import Params, check_params
+from pipelines._settings import check_roots, merge_settings, write_params
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "presets").symlink_to(ROOT / "presets")
+    monkeypatch.chdir(tmp_path)
+
+
+def keys(tree: Any, prefix: str = "") -> set[str]:
+    if not isinstance(tree, dict):
+        return {prefix}
+    return {key for name, value in tree.items() for key in keys(value, f"{prefix}.{name}")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_settings_file_names_exactly_the_keys_of_the_model(path: Path) -> None:
+    tree = yaml.safe_load(path.read_text())
+    assert keys(check_params(tree, path.name).model_dump(mode="json")) == keys(tree)
+
+
+@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.stem)
+def test_a_preset_begins_with_what_it_is_for_and_its_command(path: Path) -> None:
+    header = [line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#")]
+    assert any(f"--preset {path.stem}" in line for line in header)
+
+
+def test_a_preset_replaces_the_whole_file_and_settings_go_on_top() -> None:
+    settings = ["data.source.root=/data/surreal", "schedule.epochs=40", "train.seeds=[0, 1]", "optim.lr=1e-4"]
+    text, params = merge_settings("surreal2lsp-small", settings)
+    assert (params.data.source.corpus, params.data.source.root) == ("surreal", Path("/data/surreal"))
+    assert (params.schedule.epochs, params.train.seeds, params.optim.lr) == (40, (0, 1), 1e-4)
+    assert text.startswith("# SURREAL to Leeds Sports Pose")  # comments stay
+
+
+def test_only_the_set_line_of_the_file_changes() -> None:
+    before = (ROOT / "params.yaml").read_text().splitlines()
+    after = merge_settings(None, ["schedule.epochs=30"])[0].splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == ["  epochs: 30"]
+
+
+def test_a_union_is_replaced_as_a_whole() -> None:
+    _, params = merge_settings(
+        None, ["data.target={corpus: folder, root: /photos, test_fraction: 0.2, seed: 0}"]
+    )
+    assert params.data.target.corpus == "folder"
+
+
+@pytest.mark.parametrize(
+    ("preset", "setting", "says"),
+    [
+        (None, "schedule.epoch=3", "schedule.epoch: unknown key"),
+        (None, "shedule.epochs=3", "unknown key shedule.epochs"),
+        (None, "schedule.epochs.more=3", "unknown key schedule.epochs.more"),
+        (None, "schedule.epochs=many", "schedule.epochs = 'many'"),
+        (None, "schedule.epochs=", "schedule.epochs = None"),
+        (None, "schedule.epochs=[1", "not a YAML value"),
+        (None, "train@udape-0", "write key=value"),
+        ("no-such", "schedule.epochs=3", "--preset no-such: no such preset; there are coco2folder"),
+        ("../params", "schedule.epochs=3", "no such preset"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key(preset: str | None, setting: str, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        merge_settings(preset, [setting])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_params_are_not_touched_when_nothing_changes() -> None:
+    path = Path("params.yaml")
+    os.utime(path, (1, 1))
+    write_params(merge_settings(None, [])[0])
+    assert path.stat().st_mtime == 1
+    write_params(merge_settings(None, ["schedule.epochs=21"])[0])
+    assert "epochs: 21" in path.read_text()
+
+
+def test_fields_have_no_defaults() -> None:
+    with pytest.raises(UserError, match="key is missing"):
+        check_params({}, "empty")
+    assert all(field.is_required() for field in Params.model_fields.values())
+
+
+def test_a_data_folder_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
+    _, params = merge_settings(
+        None, [f"data.source.root={tmp_path}", f"data.target.root={tmp_path / 'gone'}"]
+    )
+    with pytest.raises(UserError, match=r"data\.target\.root = .*gone: no such folder; name it with --set"):
+        check_roots(params)
