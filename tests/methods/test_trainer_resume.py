@@ -96,7 +96,7 @@ def test_the_learning_rate_falls_at_a_milestone_after_a_resume_too(project):
     trainer = project.trainer(params)
     trainer.run(*quiet())
     assert [epoch["learning_rate"] for epoch in trainer.history] == pytest.approx([0.003, 0.003, 0.0003])
-    assert trainer.networks.bare_optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
+    assert trainer.method.student.bare_optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
 
 
 def test_a_time_based_checkpoint_is_saved_in_mid_epoch_and_resumed_from(project):

@@ -5,6 +5,7 @@ views' matrices into the student's own view and drawn there: no heat map is warp
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from actupose.core.pseudo_label import (
     swap_flipped,
 )
 from actupose.core.rng import generator
+from actupose.core.schedule import update_ema
 from actupose.data.augment import (
     View,
     draw_crop,
@@ -29,9 +31,12 @@ from actupose.data.augment import (
     render_view,
 )
 from actupose.methods.pose_task import PoseTask
-from actupose.methods.supervised import SourceSide
-from actupose.nets.pose_model import predictions_from_output
-from actupose.params import AdaptationParams, AugmentParams, LossWeights, OcclusionParams
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.student import Student
+from actupose.methods.supervised import LabelledBatch, SourceSide, StepResult, Supervised, supervised_terms
+from actupose.nets.pose_model import PoseModel, predictions_from_output
+from actupose.nets.pose_resnet import PoseResNet
+from actupose.params import AdaptationParams, AugmentParams, ComputeParams, LossWeights, OcclusionParams
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class PseudoLabels:
 
 
 @dataclass(frozen=True)
-class MeanTeacher:
+class Consistency:
     """The target side of an adaptation step; the networks are handed in."""
 
     task: PoseTask
@@ -138,3 +143,87 @@ def occlude(
     half_size = max(1, round(settings.size * side))
     elsewhere = elsewhere.to(images.device, non_blocking=True)
     return paste_patches(images, centers, chosen.any(dim=1), half_size, elsewhere)
+
+
+class Teacher:
+    """Moving average of the student once adaptation begins.
+
+    Its BatchNorm follows ``adaptation.teacher_norm``: ``own`` normalises with the statistics of its own
+    target batches and keeps running ones of them (as UDAPE does), ``student`` copies the student's.
+    """
+
+    def __init__(self, student: Student, settings: AdaptationParams) -> None:
+        self.settings = settings
+        self.student = student.bare
+        self.bare = student.build().requires_grad_(False)
+        self.network = student.fabric.setup_module(self.bare)
+
+    def train(self) -> None:
+        """Normalise as ``teacher_norm`` says."""
+        self.network.train(self.settings.teacher_norm == "own")
+
+    def copy_student(self) -> None:
+        """Become the student, running statistics included."""
+        self.bare.load_state_dict(self.student.state_dict())
+
+    def follow(self) -> None:
+        """Move towards the student."""
+        update_ema(list(self.bare.parameters()), list(self.student.parameters()), self.settings.ema_decay)
+        if self.settings.teacher_norm == "student":
+            for mine, other in zip(self.bare.buffers(), self.student.buffers(), strict=True):
+                mine.copy_(other)
+
+
+class MeanTeacher(Supervised):
+    """The student learns labels, and on target images its teacher's word; the teacher stands for the run."""
+
+    adapts = True
+
+    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
+        super().__init__(settings, compute)
+        self.teacher = Teacher(self.student, settings.adaptation)
+        weights = settings.method.weights
+        self.consistency = Consistency(self.task, settings.augment, settings.adaptation, weights)
+        self.train()
+
+    def train(self) -> None:
+        """Training mode; the teacher normalises as ``teacher_norm`` says."""
+        super().train()
+        self.teacher.train()
+
+    def start_adaptation(self) -> None:
+        """The teacher begins as the student is."""
+        self.teacher.copy_student()
+
+    def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+        """One step of the student, then one of the teacher."""
+        if target is None:
+            return super().train_step(step, batch, None)
+        source = self.look(step, batch)
+        terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
+        student, teacher = self.student.network, self.teacher.network
+        terms |= self.consistency.terms(student, teacher, source, target, self.settings.seed, step)
+        self.student.optimise(self.weigh(terms))
+        self.teacher.follow()
+        return StepResult(terms, self.peaks(source))
+
+    def weights(self) -> list[Tensor]:
+        """Of both networks."""
+        return [*super().weights(), *self.teacher.bare.parameters()]
+
+    def predictor(self, adapted: bool) -> PoseModel:
+        """The teacher once adaptation has begun."""
+        return PoseModel(self.teacher.network, self.student.info) if adapted else super().predictor(adapted)
+
+    def bare(self, adapted: bool) -> PoseResNet:
+        """The teacher once adaptation has begun."""
+        return self.teacher.bare if adapted else super().bare(adapted)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return super().state_dict() | {"teacher": self.teacher.bare.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where :meth:`state_dict` stood."""
+        super().load_state_dict(state)
+        self.teacher.bare.load_state_dict(state["teacher"])

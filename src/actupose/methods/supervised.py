@@ -1,14 +1,21 @@
 """Supervised training on labelled images: all of source_only and oracle, one side of every adaptation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from actupose.core.pseudo_label import swap_flipped
 from actupose.core.rng import generator
 from actupose.data.augment import draw_crop, draw_view, inside_image, keypoints_in_view, render_view
-from actupose.methods.pose_task import PoseTask
-from actupose.params import AugmentParams
+from actupose.methods.pose_task import PoseTask, flip_permutation
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.student import Student
+from actupose.nets.pose_model import PoseModel, mean_peaks
+from actupose.nets.pose_resnet import PoseResNet
+from actupose.params import AugmentParams, ComputeParams
 
 
 @dataclass(frozen=True)
@@ -49,3 +56,92 @@ def supervised_terms(task: PoseTask, source: SourceSide, evalpose: bool) -> dict
     if evalpose:
         terms["evalpose_source"] = task.evalpose(source.raw, source.keypoints, source.keep)
     return terms
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Loss terms of a step (and shares to log), and the student's mean peak (B,) on each labelled image."""
+
+    terms: dict[str, Tensor]
+    peaks: Tensor
+
+
+class Supervised:
+    """Learns from labelled batches; the methods that adapt derive from it and learn like it until they do."""
+
+    adapts = False
+
+    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
+        self.settings = settings
+        self.student = Student(settings, compute)
+        permutation = flip_permutation(settings.skeleton).to(self.device)
+        self.task = PoseTask(settings.skeleton, settings.image_size, settings.heatmap, permutation)
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything of the method is."""
+        return self.student.device
+
+    def train(self) -> None:
+        """Training mode for every network."""
+        self.student.network.train()
+
+    def set_epoch(self, epoch: int) -> float:
+        """Set and return the student's learning rate of an epoch."""
+        return self.student.set_epoch(epoch)
+
+    def start_adaptation(self) -> None:
+        """Called once, before the first step with a target batch."""
+
+    def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+        """Learn from one batch; ``target`` uint8 (B, 3, S, S) comes once adaptation has begun."""
+        assert target is None
+        source = self.look(step, batch)
+        terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
+        self.student.optimise(self.weigh(terms))
+        return StepResult(terms, self.peaks(source))
+
+    def look(self, step: int, batch: LabelledBatch) -> SourceSide:
+        """The student's view of a labelled batch."""
+        student, seed = self.student.network, self.settings.seed
+        return labelled_forward(self.task, self.settings.augment, student, batch, seed, step)
+
+    def weigh(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Total loss (P2 eq. 8); a term without a weight is only logged."""
+        weights = self.settings.method.weights
+        of_term = {
+            "source": weights.udape,
+            "consistency": weights.udape,
+            "evalpose_source": weights.evalpose,
+            "evalpose_target": weights.evalpose,
+            "cross_domain": weights.cross_domain,
+        }
+        return torch.stack([of_term[name] * value for name, value in terms.items() if name in of_term]).sum()
+
+    def peaks(self, source: SourceSide) -> Tensor:
+        """(B,) mean peak over keypoints."""
+        return mean_peaks(self.task.heatmaps(source.raw.detach()).amax(dim=(2, 3)))
+
+    def weights(self) -> list[Tensor]:
+        """Everything that must stay finite."""
+        return list(self.student.bare.parameters())
+
+    def is_finite(self) -> bool:
+        """Whether every weight is a number; waits for the device."""
+        return bool(torch.stack([weight.isfinite().all() for weight in self.weights()]).all())
+
+    def predictor(self, adapted: bool) -> PoseModel:
+        """The network that stands for the run, with decoding."""
+        return self.student.predictor()
+
+    def bare(self, adapted: bool) -> PoseResNet:
+        """The same network, to be saved."""
+        return self.student.bare
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return self.student.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where :meth:`state_dict` stood."""
+        self.student.load_state_dict(state)

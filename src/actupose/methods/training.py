@@ -30,7 +30,7 @@ def open_trainer(
 def write_outputs(trainer: Trainer, out: Path) -> None:
     """Write everything of ``runs/<method>-<seed>/``, then drop what a resume needs: it is done."""
     num_keypoints = len(trainer.settings.skeleton)
-    save_model(out, trainer.networks.bare(trainer.adapted), trainer.networks.info)
+    save_model(out, trainer.method.bare(trainer.adapted), trainer.method.student.info)
     write_table(out / "history.parquet", history_table(trainer.history), HISTORY)
     rows = pa.Table.from_pylist(trainer.curriculum_rows, schema=CURRICULUM)
     write_table(out / "curriculum.parquet", rows, CURRICULUM)
