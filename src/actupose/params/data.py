@@ -1,0 +1,93 @@
+"""Settings of the data: skeleton, sizes, the two domains and how each corpus is read."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from actupose.params.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Settings
+from actupose.skeleton import SkeletonName
+
+
+class SplitCounts(Settings):
+    """Number of samples a split holds."""
+
+    train: PositiveInt
+    val: NonNegativeInt
+    test: PositiveInt
+
+
+class FiguresData(Settings):
+    """People the project renders itself; ``root`` is the folder of the code that draws them."""
+
+    corpus: Literal["figures"]
+    root: Path
+    look: Literal["synthetic", "photo"]
+    pose_mix: Annotated[tuple[Fraction, Fraction, Fraction], Field(description="everyday, moderate, rare")]
+    counts: SplitCounts
+    seed: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _mix_sums_to_one(self) -> Self:
+        if abs(sum(self.pose_mix) - 1) > 1e-6:
+            raise ValueError(f"pose_mix must sum to 1, not {sum(self.pose_mix):g}")
+        return self
+
+
+class SurrealData(Settings):
+    """Preprocessed SURREAL; ``tllib`` takes SMPL collars as shoulders, as every published number does."""
+
+    corpus: Literal["surreal"]
+    root: Path
+    joint_map: Literal["anatomical", "tllib"]
+
+
+class LspData(Settings):
+    """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does."""
+
+    corpus: Literal["lsp"]
+    root: Path
+    split: Literal["official", "all"]
+
+
+class CocoData(Settings):
+    """Keypoint json files in COCO's layout: the way to bring labelled data of one's own.
+
+    ``annotations`` names a json file (below ``root``) for each split, ``images`` the folder of each;
+    ``keypoints`` maps names of the skeleton to names in the file, a list of names meaning their mean.
+    """
+
+    corpus: Literal["coco"]
+    root: Path
+    annotations: dict[Literal["train", "val", "test"], Path]
+    images: dict[Literal["train", "val", "test"], Path]
+    keypoints: dict[str, str | tuple[str, ...]]
+    crop_scale: PositiveFloat
+
+
+class FolderData(Settings):
+    """Unlabelled images anywhere below ``root``; a seeded share of them is kept for testing."""
+
+    corpus: Literal["folder"]
+    root: Path
+    test_fraction: Fraction
+    seed: NonNegativeInt
+
+
+Corpus = Annotated[FiguresData | SurrealData | LspData | CocoData | FolderData, Field(discriminator="corpus")]
+
+
+class DataParams(Settings):
+    """Skeleton, size and the two domains. Stored images are squares of ``image_size`` pixels."""
+
+    skeleton: SkeletonName
+    image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
+    source: Corpus
+    target: Corpus
+
+
+class IngestParams(Settings):
+    """Above this share of rejected inputs the stage fails."""
+
+    max_rejected_fraction: Fraction
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]

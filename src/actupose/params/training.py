@@ -1,0 +1,157 @@
+"""Settings of what is learned: scores, curricula, network, views, adaptation, schedule, methods."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from actupose.params.base import (
+    AreaRange,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveFraction,
+    PositiveInt,
+    Range,
+    Settings,
+)
+
+CurriculumName = Literal["uniform", "hard_mining", "progressive", "active"]
+
+
+class VaeParams(Settings):
+    """Pose VAE (P1 2.1)."""
+
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    latent: PositiveInt
+    kl_weight: NonNegativeFloat
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    seed: NonNegativeInt
+
+
+class CurriculumParams(Settings):
+    """Bins and the schedules over them (P1 3, P2 3.1.2)."""
+
+    num_bins: Annotated[int, Field(ge=2)]
+    pace: PositiveFloat
+    sigma: PositiveFloat
+    score_axis: Literal["rank", "minmax", "raw"]
+    confidence: Literal["online", "full_pass"]
+    hard_fraction: PositiveFraction
+
+
+class NetworkParams(Settings):
+    """Pose network: ResNet backbone, three deconvolutions, 1x1 head.
+
+    ``stages`` is the last backbone stage used: 4 gives heat maps of a quarter of the image side, 3 of half.
+    ``pretrained`` is a transformers checkpoint (folder or hub id) or null.
+    """
+
+    depth: Literal[18, 34, 50, 101]
+    width: Annotated[float, Field(ge=0.0625)]  # a bottleneck of the first stage has 4 channels then
+    stages: Literal[3, 4]
+    deconv_channels: PositiveInt
+    pretrained: str | None
+
+
+class HeatmapParams(Settings):
+    """Gaussian width in heat-map cells, loss and decoding."""
+
+    sigma: PositiveFloat
+    loss: Literal["mse", "kl"]
+    decode: Literal["argmax", "quarter", "dark"]
+
+
+class ViewParams(Settings):
+    """Ranges of one random view: degrees, shares of the side, factors, blur radius in pixels.
+
+    ``flip`` is the chance of a mirror image, left and right renamed. The presets leave it at 0: with flips a
+    network that starts from random weights learns left from right much later, because where a limb lies in
+    the image no longer tells its side, and a mean teacher sharpens the confusion (seen on synthbody to LSP).
+    """
+
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    shear: Annotated[float, Field(ge=0, lt=90)]
+    translate: Fraction
+    scale: Range
+    flip: Fraction
+    color: Annotated[float, Field(ge=0, lt=1)]
+    blur: NonNegativeFloat
+
+
+class AugmentParams(Settings):
+    """Base crop (share of the image's area) and the views drawn from it."""
+
+    crop_area: AreaRange
+    student: ViewParams
+    teacher: ViewParams
+
+
+class OcclusionParams(Settings):
+    """Adaptive keypoint occlusion (UDAPE): ``size`` is half the patch's side as a share of the image side."""
+
+    rate: Fraction
+    threshold: PositiveFloat
+    size: Fraction
+
+
+class AdaptationParams(Settings):
+    """Mean teacher (UDAPE) and the cross-domain loss's threshold ``gamma`` in radians (P2 eq. 7)."""
+
+    ema_decay: Fraction
+    mask_ratio: Annotated[float, Field(ge=0, lt=1)]
+    gate: Literal["global", "per_keypoint"]
+    views: PositiveInt
+    teacher_norm: Literal["own", "student"]
+    occlusion: OcclusionParams
+    gamma: PositiveFloat
+
+
+class ScheduleParams(Settings):
+    """Length of a run; the batch size is the global one, of each domain."""
+
+    epochs: PositiveInt
+    pretrain_epochs: NonNegativeInt
+    steps_per_epoch: PositiveInt
+    batch_size: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _adaptation_remains(self) -> Self:
+        if self.pretrain_epochs >= self.epochs:
+            raise ValueError(f"pretrain_epochs must be below epochs = {self.epochs}")
+        return self
+
+
+class OptimParams(Settings):
+    """Adam; ``step`` multiplies the rate by ``factor`` at each milestone (epochs), ``cosine`` ends at 0."""
+
+    lr: PositiveFloat
+    decay: Literal["step", "cosine"]
+    milestones: tuple[NonNegativeInt, ...]
+    factor: Fraction
+
+
+class LossWeights(Settings):
+    """Weights w1, w2, w3 of P2 eq. 8."""
+
+    udape: NonNegativeFloat
+    evalpose: NonNegativeFloat
+    cross_domain: NonNegativeFloat
+
+
+class MethodParams(Settings):
+    """One named run: an adaptation, a curriculum and loss weights."""
+
+    adaptation: Literal["supervised", "mean_teacher"]
+    supervision: Literal["source", "target"]
+    curriculum: CurriculumName
+    weights: LossWeights
+
+    @model_validator(mode="after")
+    def _oracle_is_plain(self) -> Self:
+        plain = self.adaptation == "supervised" and self.curriculum == "uniform"
+        if self.supervision == "target" and not plain:
+            raise ValueError("supervision: target goes with adaptation: supervised and curriculum: uniform")
+        return self
