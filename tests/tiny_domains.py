@@ -70,7 +70,9 @@ TINY = {
         "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
         "hard_fraction": 0.33,
     },
-    "network": {"depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "pretrained": None},
+    "network": {
+        "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "head_layers": 1, "pretrained": None,
+    },
     "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
     "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},
     "adaptation": {
@@ -82,6 +84,16 @@ TINY = {
         "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
         "gamma": 1.0,
     },
+    "regda": {
+        "head_layers": 2,
+        "margin": 4.0,
+        "trade_off": 1.0,
+        "lr": 0.01,
+        "head_lr": 0.1,
+        "decay": {"gamma": 0.0001, "power": 0.75},
+        "damping": {"high": 0.1, "steps": 1000},
+    },
+    "poseda": {"hidden": 8, "weight": 0.1},
     "schedule": {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 3, "batch_size": 4},
     "optim": {"lr": 0.003, "decay": "step", "milestones": [1, 2], "factor": 0.1},
     "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1},
@@ -98,6 +110,8 @@ TINY = {
     "methods": {
         "source_only": _method("supervised"),
         "oracle": _method("supervised", supervision="target"),
+        "regda": _method("regda"),
+        "poseda": _method("poseda"),
         "udape": _method("mean_teacher"),
         "udape_vae_hm": _method("mean_teacher", "hard_mining"),
         "udape_vae_cl": _method("mean_teacher", "progressive"),

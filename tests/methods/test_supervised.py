@@ -16,7 +16,7 @@ class Flat(nn.Module):
     """Sees nothing anywhere."""
 
     def forward(self, images: torch.Tensor) -> PoseOutput:
-        return PoseOutput(torch.zeros(len(images), 16, 16, 16), images.mean(dim=(2, 3)))
+        return PoseOutput(torch.zeros(len(images), 16, 16, 16), images.mean(dim=(2, 3)), images)
 
 
 def look(**changes):

@@ -36,7 +36,7 @@ def grow(params, project, method, steps):
     return trainer.method
 
 
-@pytest.mark.parametrize("method", ["source_only", "udape", "actupose"])
+@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape", "actupose"])
 def test_target_labels_do_not_change_the_model(project, method):
     params = tiny_params(schedule=SHORT, evaluation__every_epochs=2)
     model = model_bytes(project.train(params, method, "labelled"))
@@ -95,7 +95,7 @@ def test_until_the_switch_the_teacher_rests_and_then_begins_as_the_student(proje
     weights = [name for name, _ in before.student.bare.named_parameters()]
     assert all(torch.equal(teacher[name], student[name]) for name in weights)
     initial = before.teacher.bare.state_dict()
-    assert not torch.equal(initial["head.weight"], student["head.weight"])
+    assert not torch.equal(initial["head.0.weight"], student["head.0.weight"])
 
 
 def test_the_teacher_begins_with_the_students_running_statistics(project):
@@ -169,7 +169,7 @@ def test_a_label_that_is_not_a_number_counts_as_invisible(project):
 
     nan, hidden, full = (weights_after(change) for change in (planted, without, untouched))
     assert all(torch.equal(value, hidden[name]) for name, value in nan.items())
-    assert not torch.equal(nan["head.weight"], full["head.weight"])
+    assert not torch.equal(nan["head.0.weight"], full["head.0.weight"])
 
 
 @pytest.mark.parametrize("network", ["student", "teacher"])
@@ -180,7 +180,7 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_the_last_checkpoint_sta
     def plant(step):
         if step == 4:  # teacher and student are at work
             with torch.no_grad():
-                getattr(trainer.method, network).bare.head.weight[0] = torch.nan
+                getattr(trainer.method, network).bare.head[-1].weight[0] = torch.nan
 
     with pytest.raises(NonFiniteLossError) as caught:
         trainer.run(lambda *_: None, lambda: False, plant)
@@ -196,7 +196,7 @@ def test_a_weight_that_is_not_a_number_is_found_at_the_next_step(project):
     def plant(step):
         if step == 1:
             with torch.no_grad():
-                trainer.method.student.bare.head.weight[0] = torch.nan
+                trainer.method.student.bare.head[-1].weight[0] = torch.nan
 
     with pytest.raises(
         NonFiniteLossError, match=r"^step 1: term 'source' is nan; samples (source-train-\d+,? ?){4}$"
@@ -211,7 +211,7 @@ def test_a_bad_term_while_adapting_names_the_target_samples_too(project):
     def plant(step):
         if step == 4:
             with torch.no_grad():
-                trainer.method.student.bare.head.weight[0] = torch.nan
+                trainer.method.student.bare.head[-1].weight[0] = torch.nan
 
     samples = r"samples (source-train-\d+,? ?){4}; target samples (target-train-\d+,? ?){4}"
     with pytest.raises(NonFiniteLossError, match=rf"^step 4: term 'source' is nan; {samples}$"):

@@ -46,6 +46,8 @@ def finish(project: Project, params, method, state):
         ),
         ("udape", {"heatmap__loss": "mse", "adaptation__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
+        ("regda", {}),
+        ("poseda", {}),
     ],
 )
 def test_a_run_stopped_after_every_step_equals_an_unbroken_one(project, method, changes):
@@ -171,6 +173,8 @@ def test_confidence_moves_samples_between_bins_in_the_runs_above(project):
     [
         ("source_only", {"source"}),
         ("udape", {"source", "consistency", "kept"}),
+        ("regda", {"source", "disparity_source", "disparity_far", "disparity_near"}),
+        ("poseda", {"source", "domain_image", "domain_keypoint", "domain_bone"}),
         (
             "actupose",
             {"source", "consistency", "kept", "evalpose_source", "evalpose_target", "cross_domain", "pairs"},

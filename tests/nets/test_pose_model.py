@@ -17,7 +17,7 @@ from actupose.nets.pose_model import (
 from actupose.nets.pose_resnet import build_network
 from actupose.params import HeatmapParams, NetworkParams
 
-NETWORK = NetworkParams(depth=18, width=0.125, stages=3, deconv_channels=8, pretrained=None)
+NETWORK = NetworkParams(depth=18, width=0.125, stages=3, deconv_channels=8, head_layers=1, pretrained=None)
 
 
 def info(**changes) -> ModelInfo:

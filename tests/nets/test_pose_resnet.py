@@ -10,7 +10,14 @@ from actupose.params import HeatmapParams, NetworkParams
 
 
 def settings(**changes) -> NetworkParams:
-    tiny = {"depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "pretrained": None}
+    tiny = {
+        "depth": 18,
+        "width": 0.125,
+        "stages": 3,
+        "deconv_channels": 8,
+        "head_layers": 1,
+        "pretrained": None,
+    }
     return NetworkParams.model_validate(tiny | changes)
 
 
@@ -58,7 +65,7 @@ def test_one_seed_gives_one_network_and_the_global_state_is_left_alone():
     torch.manual_seed(12)
     second, other = (build_network(16, settings(), seed).state_dict() for seed in (0, 1))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+    assert not torch.equal(first["head.0.weight"], other["head.0.weight"])
 
 
 def test_an_image_of_the_mean_colour_is_nothing_to_the_first_layer():

@@ -120,7 +120,7 @@ class Consistency:
         labelled = torch.where(source.keep[:, :, None], source.keypoints, torch.nan)
         angles = keypoint_angles(labelled, self.task.skeleton.triplets)
         difference = mean_angular_difference(angles, pseudo.angles, pseudo.valid)
-        loss = cross_domain_loss(source.features, pseudo.features, difference, self.settings.gamma)
+        loss = cross_domain_loss(source.output.features, pseudo.features, difference, self.settings.gamma)
         return {"cross_domain": loss, "pairs": selected_fraction(difference, self.settings.gamma)}
 
 

@@ -14,7 +14,7 @@ from actupose.methods.pose_task import PoseTask, flip_permutation
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
 from actupose.nets.pose_model import PoseModel, mean_peaks
-from actupose.nets.pose_resnet import PoseResNet
+from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.params import AugmentParams, ComputeParams
 
 
@@ -29,10 +29,9 @@ class LabelledBatch:
 
 @dataclass(frozen=True)
 class SourceSide:
-    """The student's view of a labelled batch: raw output, features, labels in that view."""
+    """The student's output on its view of a labelled batch, and the labels in that view."""
 
-    raw: Tensor
-    features: Tensor
+    output: PoseOutput
     keypoints: Tensor
     keep: Tensor
 
@@ -47,14 +46,22 @@ def labelled_forward(
     keypoints = keypoints_in_view(batch.keypoints, view, task.permutation)
     visible = swap_flipped(batch.visible, view.flipped, task.permutation)
     output = student(render_view(batch.images, view, blurred=augment.student.blur > 0))
-    return SourceSide(output.heatmaps, output.features, keypoints, visible & inside_image(keypoints, side))
+    return SourceSide(output, keypoints, visible & inside_image(keypoints, side))
+
+
+def unlabelled_view(task: PoseTask, augment: AugmentParams, images: Tensor, seed: int, step: int) -> Tensor:
+    """One random view of each target image, uint8 (B, 3, S, S), as the student sees labelled ones."""
+    random, side = generator(seed, "target view", step), task.image_size
+    crop = draw_crop(augment.crop_area, len(images), side, random, images.device)
+    view = draw_view(augment.student, crop, side, random)
+    return render_view(images, view, blurred=augment.student.blur > 0)
 
 
 def supervised_terms(task: PoseTask, source: SourceSide, evalpose: bool) -> dict[str, Tensor]:
     """Heat-map loss, and the EvalPose loss on labels where asked for."""
-    terms = {"source": task.heatmap_loss(source.raw, source.keypoints, source.keep)}
+    terms = {"source": task.heatmap_loss(source.output.heatmaps, source.keypoints, source.keep)}
     if evalpose:
-        terms["evalpose_source"] = task.evalpose(source.raw, source.keypoints, source.keep)
+        terms["evalpose_source"] = task.evalpose(source.output.heatmaps, source.keypoints, source.keep)
     return terms
 
 
@@ -120,7 +127,7 @@ class Supervised:
 
     def peaks(self, source: SourceSide) -> Tensor:
         """(B,) mean peak over keypoints."""
-        return mean_peaks(self.task.heatmaps(source.raw.detach()).amax(dim=(2, 3)))
+        return mean_peaks(self.task.heatmaps(source.output.heatmaps.detach()).amax(dim=(2, 3)))
 
     def weights(self) -> list[Tensor]:
         """Everything that must stay finite."""

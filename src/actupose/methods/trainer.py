@@ -16,6 +16,8 @@ from actupose.methods.checkpoint import load_checkpoint, save_checkpoint
 from actupose.methods.curriculum_state import CurriculumState, Row
 from actupose.methods.epoch_evaluation import predict_all, save_epoch_predictions, source_pck
 from actupose.methods.mean_teacher import MeanTeacher
+from actupose.methods.poseda import PoseDA
+from actupose.methods.regda import RegDA
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.step_terms import StepTerms
 from actupose.methods.supervised import LabelledBatch, Supervised
@@ -25,7 +27,12 @@ from actupose.params import ComputeParams
 
 Track = Callable[[int, Mapping[str, float]], None]
 
-METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "mean_teacher": MeanTeacher}
+METHODS: dict[str, type[Supervised]] = {
+    "supervised": Supervised,
+    "mean_teacher": MeanTeacher,
+    "regda": RegDA,
+    "poseda": PoseDA,
+}
 
 
 class Stopped(Exception):  # noqa: N818 - not an error

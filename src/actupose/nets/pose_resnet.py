@@ -20,10 +20,11 @@ _INIT_STD = 0.001
 
 
 class PoseOutput(NamedTuple):
-    """Raw head output (B, K, h, w) and the average-pooled backbone features (B, D)."""
+    """Raw head output (B, K, h, w), pooled backbone features (B, D), the head's input (B, C, h, w)."""
 
     heatmaps: Tensor
     features: Tensor
+    upsampled: Tensor
 
 
 class PoseResNet(nn.Module):
@@ -40,15 +41,29 @@ class PoseResNet(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
         self.backbone = _backbone(settings)
         self.upsampling = _upsampling(self.backbone.channels[-1], settings.deconv_channels)
-        self.head = nn.Conv2d(settings.deconv_channels, num_keypoints, kernel_size=1)
-        nn.init.normal_(self.head.weight, std=_INIT_STD)
+        self.head = build_head(settings.deconv_channels, num_keypoints, settings.head_layers)
 
     def forward(self, images: Tensor) -> PoseOutput:
         """Raw heat maps and pooled features of a batch."""
         features = self.backbone((images - self.mean) / self.std).feature_maps[-1]
         upsampled = self.upsampling(features)
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 logits decode 0.1 cells off
-            return PoseOutput(self.head(upsampled.float()), features.float().mean(dim=(2, 3)))
+            return PoseOutput(self.head(upsampled.float()), features.float().mean(dim=(2, 3)), upsampled)
+
+
+def build_head(channels: int, num_keypoints: int, layers: int) -> nn.Sequential:
+    """``layers`` - 1 times 3x3 convolution, BatchNorm, ReLU; then a 1x1 convolution to heat maps (RegDA)."""
+    parts: list[nn.Module] = []
+    for _ in range(layers - 1):
+        parts += [_convolution(channels, channels, 3), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    return nn.Sequential(*parts, _convolution(channels, num_keypoints, 1))
+
+
+def _convolution(inputs: int, outputs: int, size: int) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
+    nn.init.normal_(layer.weight, std=_INIT_STD)
+    nn.init.constant_(layer.get_parameter("bias"), 0)
+    return layer
 
 
 def build_network(num_keypoints: int, settings: NetworkParams, seed: int) -> PoseResNet:

@@ -46,6 +46,7 @@ class NetworkParams(Settings):
     """Pose network: ResNet backbone, three deconvolutions, 1x1 head.
 
     ``stages`` is the last backbone stage used: 4 gives heat maps of a quarter of the image side, 3 of half.
+    ``head_layers`` - 1 convolutions of 3x3 come before the 1x1 (RegDA's runs take ``regda.head_layers``).
     ``pretrained`` is a transformers checkpoint (folder or hub id) or null.
     """
 
@@ -53,6 +54,7 @@ class NetworkParams(Settings):
     width: Annotated[float, Field(ge=0.0625)]  # a bottleneck of the first stage has 4 channels then
     stages: Literal[3, 4]
     deconv_channels: PositiveInt
+    head_layers: PositiveInt
     pretrained: str | None
 
 
@@ -109,6 +111,39 @@ class AdaptationParams(Settings):
     gamma: PositiveFloat
 
 
+class InverseDecay(Settings):
+    """Learning rate times (1 + gamma step)^-power."""
+
+    gamma: NonNegativeFloat
+    power: NonNegativeFloat
+
+
+class Damping(Settings):
+    """Share of the adversary's gradient the features get: high (2 / (1 + exp(-step / steps)) - 1)."""
+
+    high: NonNegativeFloat
+    steps: PositiveInt
+
+
+class RegdaParams(Settings):
+    """RegDA (CVPR 2021): heads, weights of the disparity, rates of SGD for features and for both heads."""
+
+    head_layers: PositiveInt
+    margin: NonNegativeFloat
+    trade_off: NonNegativeFloat
+    lr: PositiveFloat
+    head_lr: PositiveFloat
+    decay: InverseDecay
+    damping: Damping
+
+
+class PosedaParams(Settings):
+    """Hidden width of the domain classifiers, and the weight of their losses at full ramp."""
+
+    hidden: PositiveInt
+    weight: NonNegativeFloat
+
+
 class ScheduleParams(Settings):
     """Length of a run; the batch size is the global one, of each domain."""
 
@@ -144,7 +179,7 @@ class LossWeights(Settings):
 class MethodParams(Settings):
     """One named run: an adaptation, a curriculum and loss weights."""
 
-    adaptation: Literal["supervised", "mean_teacher"]
+    adaptation: Literal["supervised", "mean_teacher", "regda", "poseda"]
     supervision: Literal["source", "target"]
     curriculum: CurriculumName
     weights: LossWeights
@@ -154,4 +189,11 @@ class MethodParams(Settings):
         plain = self.adaptation == "supervised" and self.curriculum == "uniform"
         if self.supervision == "target" and not plain:
             raise ValueError("supervision: target goes with adaptation: supervised and curriculum: uniform")
+        return self
+
+    @model_validator(mode="after")
+    def _extra_losses_have_a_taker(self) -> Self:
+        weights = self.weights
+        if self.adaptation in ("regda", "poseda") and weights.evalpose + weights.cross_domain > 0:
+            raise ValueError(f"weights: evalpose and cross_domain are 0 with adaptation: {self.adaptation}")
         return self

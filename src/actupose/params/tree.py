@@ -17,6 +17,8 @@ from actupose.params.training import (
     MethodParams,
     NetworkParams,
     OptimParams,
+    PosedaParams,
+    RegdaParams,
     ScheduleParams,
     VaeParams,
 )
@@ -65,6 +67,8 @@ class Params(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    regda: RegdaParams
+    poseda: PosedaParams
     schedule: ScheduleParams
     optim: OptimParams
     evaluation: EvaluationParams
