@@ -14,7 +14,7 @@ from actupose.core.rng import generator
 from actupose.data.augment import draw_crop, draw_view, keypoints_in_view, render_view
 from actupose.methods.mean_teacher import Consistency, occlude
 from actupose.methods.pose_task import PoseTask, flip_permutation
-from actupose.methods.supervised import LabelledBatch, labelled_forward, supervised_terms
+from actupose.methods.supervised import LabelledBatch, labelled_forward, labelled_view, supervised_terms
 from actupose.nets.pose_resnet import PoseOutput, build_network
 from actupose.params import HeatmapParams, OcclusionParams, ViewParams
 from actupose.skeleton import BODY16
@@ -259,7 +259,7 @@ def step():
     images = torch.randint(0, 256, (4, 3, 32, 32), generator=random).byte()
     labels = 31 * torch.rand(4, 16, 2, generator=random)
     batch = LabelledBatch(images, labels, torch.ones(4, 16, dtype=torch.bool))
-    source = labelled_forward(task, params.augment, student, batch, 0, 0)
+    source = labelled_forward(student, labelled_view(task, params.augment, batch, 0, 0))
     terms = supervised_terms(task, source, evalpose=True)
     terms |= method.terms(student, teacher, source, images.flip(0), 0, 0)
     return terms, student, teacher

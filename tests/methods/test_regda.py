@@ -68,8 +68,8 @@ def test_the_first_loss_is_the_labels_and_four_times_the_adversarys_word():
     method = build()
     terms = take_step(method).terms
     losses = [loss for loss, _ in method.notes]
-    assert losses[0] == pytest.approx(float(terms["source"] + 4 * terms["disparity_source"]), rel=1e-5)
-    assert losses[1:] == pytest.approx([float(terms["disparity_far"]), float(terms["disparity_near"])])
+    assert losses[0] == pytest.approx((terms["source"] + 4 * terms["disparity_source"]).item(), rel=1e-5)
+    assert losses[1:] == pytest.approx([terms["disparity_far"].item(), terms["disparity_near"].item()])
 
 
 def test_until_adaptation_begins_the_adversary_rests():

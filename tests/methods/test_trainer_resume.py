@@ -46,6 +46,7 @@ def finish(project: Project, params, method, state):
         ),
         ("udape", {"heatmap__loss": "mse", "adaptation__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
+        ("udape", {"style__kind": "fourier", "schedule": TWO_STEPS}),
         ("regda", {}),
         ("poseda", {}),
     ],

@@ -4,7 +4,8 @@ The teacher sees one or more views of a target image. Its decoded keypoints are 
 views' matrices into the student's own view and drawn there: no heat map is warped and no gradient is lost.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,10 +34,24 @@ from actupose.data.augment import (
 from actupose.methods.pose_task import PoseTask
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
-from actupose.methods.supervised import LabelledBatch, SourceSide, StepResult, Supervised, supervised_terms
+from actupose.methods.style_transfer import StyleTransfer
+from actupose.methods.supervised import (
+    LabelledBatch,
+    SourceSide,
+    StepResult,
+    Supervised,
+    labelled_forward,
+    supervised_terms,
+)
 from actupose.nets.pose_model import PoseModel, predictions_from_output
 from actupose.nets.pose_resnet import PoseResNet
 from actupose.params import AdaptationParams, AugmentParams, ComputeParams, LossWeights, OcclusionParams
+
+Restyle = Callable[[Tensor], Tensor]
+
+
+def _unchanged(images: Tensor) -> Tensor:
+    return images
 
 
 @dataclass(frozen=True)
@@ -69,12 +84,19 @@ class Consistency:
     weights: LossWeights
 
     def terms(
-        self, student: nn.Module, teacher: nn.Module, source: SourceSide, images: Tensor, seed: int, step: int
+        self,
+        student: nn.Module,
+        teacher: nn.Module,
+        source: SourceSide,
+        images: Tensor,
+        seed: int,
+        step: int,
+        restyle: Restyle = _unchanged,
     ) -> dict[str, Tensor]:
-        """Loss terms of a target batch, uint8 images (B, 3, S, S)."""
+        """Loss terms of a target batch, uint8 images (B, 3, S, S); the teacher's views are restyled."""
         random, side = generator(seed, "target view", step), self.task.image_size
         base = draw_crop(self.augment.crop_area, len(images), side, random, images.device)
-        pseudo = self.pseudo_labels(teacher, images, base, seed, step)
+        pseudo = self.pseudo_labels(teacher, images, base, seed, step, restyle)
         view = draw_view(self.augment.student, base, side, random)
         keypoints = keypoints_in_view(pseudo.keypoints, view, self.task.permutation)
         inside = inside_image(keypoints, side)
@@ -89,16 +111,34 @@ class Consistency:
             terms |= self._cross_domain(source, pseudo)
         return terms
 
+    def first_teacher_view(self, images: Tensor, seed: int, step: int) -> Tensor:
+        """What the teacher sees first of a target batch, before any restyling."""
+        random = generator(seed, "target view", step)
+        base = draw_crop(self.augment.crop_area, len(images), self.task.image_size, random, images.device)
+        return self._seen(images, self._teacher_view(base, generator(seed, "teacher view", step)))
+
+    def _teacher_view(self, base_from_stored: Tensor, random: torch.Generator) -> View:
+        return draw_view(self.augment.teacher, base_from_stored, self.task.image_size, random)
+
+    def _seen(self, images: Tensor, view: View) -> Tensor:
+        return render_view(images, view, blurred=self.augment.teacher.blur > 0)
+
     @torch.no_grad()
     def pseudo_labels(
-        self, teacher: nn.Module, images: Tensor, base_from_stored: Tensor, seed: int, step: int
+        self,
+        teacher: nn.Module,
+        images: Tensor,
+        base_from_stored: Tensor,
+        seed: int,
+        step: int,
+        restyle: Restyle = _unchanged,
     ) -> PseudoLabels:
         """Decode the teacher on each of its views and merge them in the stored image's frame."""
         random, triplets = generator(seed, "teacher view", step), self.task.skeleton.triplets
         points, confidences, features = [], [], []
         for index in range(self.settings.views):
-            view = draw_view(self.augment.teacher, base_from_stored, self.task.image_size, random)
-            output = teacher(render_view(images, view, blurred=self.augment.teacher.blur > 0))
+            view = self._teacher_view(base_from_stored, random)
+            output = teacher(restyle(self._seen(images, view)))
             prediction = predictions_from_output(output.heatmaps, self.task.image_size, self.task.heatmap)
             points.append(keypoints_in_stored(prediction.keypoints, view, self.task.permutation))
             confidences.append(self._renamed(prediction.confidence, view))
@@ -184,12 +224,17 @@ class MeanTeacher(Supervised):
         self.teacher = Teacher(self.student, settings.adaptation)
         weights = settings.method.weights
         self.consistency = Consistency(self.task, settings.augment, settings.adaptation, weights)
+        self.style = StyleTransfer(settings.style, settings.seed)
         self.train()
 
     def train(self) -> None:
         """Training mode; the teacher normalises as ``teacher_norm`` says."""
         super().train()
         self.teacher.train()
+
+    def wants_target(self, step: int) -> bool:
+        """While it adapts, and before as well where source images take the target's look."""
+        return self.is_adapting(step) or self.style.is_on
 
     def start_adaptation(self) -> None:
         """The teacher begins as the student is."""
@@ -199,12 +244,23 @@ class MeanTeacher(Supervised):
         """One step of the student, then one of the teacher."""
         if target is None:
             return super().train_step(step, batch, None)
-        source = self.look(step, batch)
-        terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
+        plain, seed = self.view(step, batch), self.settings.seed
         student, teacher = self.student.network, self.teacher.network
-        terms |= self.consistency.terms(student, teacher, source, target, self.settings.seed, step)
+
+        def target_look() -> Tensor:
+            return self.consistency.first_teacher_view(target, seed, step)
+
+        def as_source(images: Tensor) -> Tensor:
+            return self.style.restyle("target to source", step, images, lambda: plain.images)
+
+        images = self.style.restyle("source to target", step, plain.images, target_look)
+        source = labelled_forward(student, replace(plain, images=images))
+        terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
+        if self.is_adapting(step):
+            terms |= self.consistency.terms(student, teacher, source, target, seed, step, as_source)
         self.student.optimise(self.weigh(terms))
-        self.teacher.follow()
+        if self.is_adapting(step):
+            self.teacher.follow()
         return StepResult(terms, self.peaks(source))
 
     def weights(self) -> list[Tensor]:

@@ -20,6 +20,7 @@ from actupose.methods.supervised import (
     LabelledBatch,
     StepResult,
     Supervised,
+    labelled_forward,
     supervised_terms,
     unlabelled_view,
 )
@@ -56,7 +57,7 @@ class PoseDA(Supervised):
         """One step of student and classifiers together."""
         if target is None:
             return super().train_step(step, batch, None)
-        source = self.look(step, batch)
+        source = labelled_forward(self.student.network, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=False)
         seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
         reversal = -warm_start(RAMP * self._progress(step))
@@ -71,8 +72,8 @@ class PoseDA(Supervised):
     def _progress(self, step: int) -> float:
         """Share of the adaptation done, 0..1."""
         schedule = self.settings.schedule
-        first = schedule.pretrain_epochs * schedule.steps_per_epoch
-        return (step - first) / (schedule.epochs * schedule.steps_per_epoch - first)
+        first, end = schedule.first_adaptation_step, schedule.epochs * schedule.steps_per_epoch
+        return (step - first) / (end - first)
 
     def _errors(self, output: PoseOutput, reversal: float, label: int) -> Tensor:
         """(3,) binary cross entropy of the levels; ``label`` 1 is the source, 0 the target."""

@@ -21,6 +21,7 @@ from actupose.methods.supervised import (
     LabelledBatch,
     StepResult,
     Supervised,
+    labelled_forward,
     supervised_terms,
     unlabelled_view,
 )
@@ -70,12 +71,12 @@ class RegDA(Supervised):
         """The three steps of the paper's section 4.3 (min on the source; max and min on the target)."""
         if target is None:
             return super().train_step(step, batch, None)
-        schedule, settings = self.settings.schedule, self.settings.regda
-        done = step - schedule.pretrain_epochs * schedule.steps_per_epoch
+        settings = self.settings.regda
+        done = step - self.settings.schedule.first_adaptation_step
         self._set_rates(done)
         damping = warm_start(done / settings.damping.steps, settings.damping.high)
 
-        source = self.look(step, batch)
+        source = labelled_forward(self.student.network, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=False)
         told = self.adversary(scale_gradient(source.output.upsampled, damping))
         terms["disparity_source"] = self._disparity(source.output.heatmaps, told, source.keep, "min")

@@ -15,6 +15,7 @@ from actupose.params import (
     RegdaParams,
     ScheduleParams,
     Settings,
+    StyleParams,
 )
 from actupose.skeleton import SKELETONS, Skeleton, SkeletonName
 
@@ -31,6 +32,7 @@ class TrainingSettings(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    style: StyleParams
     regda: RegdaParams
     poseda: PosedaParams
     curriculum: CurriculumParams
@@ -52,6 +54,7 @@ class TrainingSettings(Settings):
             heatmap=params.heatmap,
             augment=params.augment,
             adaptation=params.adaptation,
+            style=params.style,
             regda=params.regda,
             poseda=params.poseda,
             curriculum=params.curriculum,

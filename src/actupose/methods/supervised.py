@@ -28,6 +28,15 @@ class LabelledBatch:
 
 
 @dataclass(frozen=True)
+class LabelledView:
+    """Images (B, 3, S, S) in 0..1 as the student sees them, and the labels in that view."""
+
+    images: Tensor
+    keypoints: Tensor
+    keep: Tensor
+
+
+@dataclass(frozen=True)
 class SourceSide:
     """The student's output on its view of a labelled batch, and the labels in that view."""
 
@@ -36,17 +45,22 @@ class SourceSide:
     keep: Tensor
 
 
-def labelled_forward(
-    task: PoseTask, augment: AugmentParams, student: nn.Module, batch: LabelledBatch, seed: int, step: int
-) -> SourceSide:
-    """One random view of each image through the student."""
+def labelled_view(
+    task: PoseTask, augment: AugmentParams, batch: LabelledBatch, seed: int, step: int
+) -> LabelledView:
+    """One random view of each image."""
     random, side = generator(seed, "labelled view", step), task.image_size
     crop = draw_crop(augment.crop_area, len(batch.images), side, random, batch.images.device)
     view = draw_view(augment.student, crop, side, random)
     keypoints = keypoints_in_view(batch.keypoints, view, task.permutation)
     visible = swap_flipped(batch.visible, view.flipped, task.permutation)
-    output = student(render_view(batch.images, view, blurred=augment.student.blur > 0))
-    return SourceSide(output, keypoints, visible & inside_image(keypoints, side))
+    images = render_view(batch.images, view, blurred=augment.student.blur > 0)
+    return LabelledView(images, keypoints, visible & inside_image(keypoints, side))
+
+
+def labelled_forward(student: nn.Module, view: LabelledView) -> SourceSide:
+    """The student's word on a labelled view."""
+    return SourceSide(student(view.images), view.keypoints, view.keep)
 
 
 def unlabelled_view(task: PoseTask, augment: AugmentParams, images: Tensor, seed: int, step: int) -> Tensor:
@@ -97,21 +111,27 @@ class Supervised:
         """Set and return the student's learning rate of an epoch."""
         return self.student.set_epoch(epoch)
 
+    def is_adapting(self, step: int) -> bool:
+        """Whether a step belongs to the adaptation."""
+        return self.adapts and step >= self.settings.schedule.first_adaptation_step
+
+    def wants_target(self, step: int) -> bool:
+        """Whether a step is given target images."""
+        return self.is_adapting(step)
+
     def start_adaptation(self) -> None:
-        """Called once, before the first step with a target batch."""
+        """Called once, before the first step of the adaptation."""
 
     def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
-        """Learn from one batch; ``target`` uint8 (B, 3, S, S) comes once adaptation has begun."""
-        assert target is None
-        source = self.look(step, batch)
+        """Learn from one batch; ``target`` uint8 (B, 3, S, S) comes where the method wants it."""
+        source = labelled_forward(self.student.network, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
         self.student.optimise(self.weigh(terms))
         return StepResult(terms, self.peaks(source))
 
-    def look(self, step: int, batch: LabelledBatch) -> SourceSide:
+    def view(self, step: int, batch: LabelledBatch) -> LabelledView:
         """The student's view of a labelled batch."""
-        student, seed = self.student.network, self.settings.seed
-        return labelled_forward(self.task, self.settings.augment, student, batch, seed, step)
+        return labelled_view(self.task, self.settings.augment, batch, self.settings.seed, step)
 
     def weigh(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Total loss (P2 eq. 8); a term without a weight is only logged."""

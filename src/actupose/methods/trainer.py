@@ -93,7 +93,7 @@ class Trainer:
     @property
     def adapted(self) -> bool:
         """Whether adaptation has begun: then the teacher stands for the run."""
-        return self._adapts(self.step - 1)
+        return self.method.is_adapting(self.step - 1)
 
     @property
     def evaluated_epochs(self) -> list[int]:
@@ -101,17 +101,10 @@ class Trainer:
         every, epochs = self.settings.every_epochs, self.settings.schedule.epochs
         return [e for e in range(epochs) if every and ((e + 1) % every == 0 or e + 1 == epochs)]
 
-    def _adapts(self, step: int) -> bool:
-        return self.method.adapts and step >= self._first_adaptation_step
-
-    @property
-    def _first_adaptation_step(self) -> int:
-        return self.settings.schedule.pretrain_epochs * self.settings.schedule.steps_per_epoch
-
     def _run_epoch(self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
         self._rate = self.method.set_epoch(epoch)
         pool = self._pool(epoch)
-        if self.step == self._first_adaptation_step:
+        if self.step == self.settings.schedule.first_adaptation_step:
             self.method.start_adaptation()
         first_step = self.step
         started = saved = time.monotonic()
@@ -135,13 +128,13 @@ class Trainer:
         return self.curriculum.pool(epoch, self.settings.seed)
 
     def _batches(self, epoch: int, pool: Tensor) -> Iterator[tuple[ImageBatch, ImageBatch | None]]:
-        """What is left of an epoch's batches: labelled, and of the target where the epoch adapts."""
+        """What is left of an epoch's batches: labelled, and of the target where the method wants them."""
         schedule, seed, device = self.settings.schedule, self.settings.seed, self.method.device
         done = self.step - epoch * schedule.steps_per_epoch
         size = (schedule.steps_per_epoch, schedule.batch_size)
         plan = epoch_plan(pool, size, seed, "labelled order", epoch)[done:]
         labelled = self.data.labelled.batches(plan, self.compute.workers)
-        if not self._adapts(self.step):
+        if not self.method.wants_target(self.step):
             return ((batch.to(device), None) for batch in labelled)
         everything = torch.arange(len(self.data.target))
         plan = epoch_plan(everything, size, seed, "target order", epoch)[done:]

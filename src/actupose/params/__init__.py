@@ -29,6 +29,7 @@ from actupose.params.training import (
     PosedaParams,
     RegdaParams,
     ScheduleParams,
+    StyleParams,
     VaeParams,
     ViewParams,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "RegdaParams",
     "ScheduleParams",
     "Settings",
+    "StyleParams",
     "SurrealData",
     "TrainParams",
     "VaeParams",

@@ -11,15 +11,16 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-def _ascending(ends: tuple[float, float]) -> tuple[float, float]:
+def ascending(ends: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range whose lower end is above its upper."""
     if ends[0] > ends[1]:
         raise ValueError(f"the lower end comes first, not [{ends[0]:g}, {ends[1]:g}]")
     return ends
 
 
-Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)]
+Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(ascending)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
-AreaRange = Annotated[tuple[PositiveFraction, PositiveFraction], AfterValidator(_ascending)]
+AreaRange = Annotated[tuple[PositiveFraction, PositiveFraction], AfterValidator(ascending)]
 
 
 class Settings(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from actupose.params.base import (
     AreaRange,
@@ -14,6 +14,7 @@ from actupose.params.base import (
     PositiveInt,
     Range,
     Settings,
+    ascending,
 )
 
 CurriculumName = Literal["uniform", "hard_mining", "progressive", "active"]
@@ -111,6 +112,19 @@ class AdaptationParams(Settings):
     gamma: PositiveFloat
 
 
+class StyleParams(Settings):
+    """Style transfer of the mean teacher: of the student's source images, of the teacher's target images.
+
+    ``rate`` is the chance of a batch, ``mix`` the range of the weight; ``band`` (cycles a pixel) is of
+    ``fourier``.
+    """
+
+    kind: Literal["none", "fourier"]
+    rate: Fraction
+    mix: Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
+    band: Annotated[float, Field(ge=0, le=0.5)]
+
+
 class InverseDecay(Settings):
     """Learning rate times (1 + gamma step)^-power."""
 
@@ -151,6 +165,11 @@ class ScheduleParams(Settings):
     pretrain_epochs: NonNegativeInt
     steps_per_epoch: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]
+
+    @property
+    def first_adaptation_step(self) -> int:
+        """Step after which target images are learned from."""
+        return self.pretrain_epochs * self.steps_per_epoch
 
     @model_validator(mode="after")
     def _adaptation_remains(self) -> Self:

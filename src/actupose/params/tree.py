@@ -20,6 +20,7 @@ from actupose.params.training import (
     PosedaParams,
     RegdaParams,
     ScheduleParams,
+    StyleParams,
     VaeParams,
 )
 
@@ -67,6 +68,7 @@ class Params(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    style: StyleParams
     regda: RegdaParams
     poseda: PosedaParams
     schedule: ScheduleParams
