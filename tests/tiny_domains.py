@@ -84,6 +84,7 @@ TINY = {
         "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
         "gamma": 1.0,
     },
+    "fidelity": "corrected",
     "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05},
     "regda": {
         "head_layers": 2,

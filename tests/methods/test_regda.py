@@ -140,3 +140,40 @@ def test_both_heads_are_as_deep_as_the_settings_say():
     for head in (method.student.bare.head, method.bare_adversary.head):
         assert [type(layer).__name__ for layer in head] == ["Conv2d", "BatchNorm2d", "ReLU"] * 2 + ["Conv2d"]
     assert method.student.info.network.head_layers == 3
+
+
+def reference(**changes):
+    flips = {"augment__student__flip": 0, "augment__teacher__flip": 0}
+    return build(fidelity="reference", **flips, **changes)
+
+
+def test_the_public_code_begins_both_heads_anew():
+    for method, is_new in ((build(), False), (reference(), True)):
+        before = parts(method)
+        method.start_adaptation()
+        after = parts(method)
+        assert torch.equal(before["head"], after["head"]) is not is_new
+        assert torch.equal(before["features"], after["features"])
+
+
+def test_the_public_code_remembers_the_targets_statistics_twice():
+    once, twice = build(), reference()
+    image = torch.rand(4, 3, SIDE, SIDE)
+    kept = {}
+    for name, method in (("once", once), ("twice", twice)):
+        layer = method.student.bare.upsampling[1]
+        with method._twice_remembered():
+            method.student.network(image)
+            if name == "once":
+                method.student.network(image)
+        assert layer.momentum == 0.1
+        kept[name] = layer.running_var.clone()
+    torch.testing.assert_close(kept["once"], kept["twice"])
+
+
+def test_in_the_public_code_a_negative_map_points_to_the_corner():
+    raw, told = torch.full((1, 16, 16, 16), -1.0), torch.zeros(1, 16, 16, 16)
+    told[..., 0, 0] = 9
+    raw[..., 8, 8] = -0.5
+    keep = torch.ones(1, 16, dtype=torch.bool)
+    assert reference()._disparity(raw, told, keep, "min") < build()._disparity(raw, told, keep, "min")

@@ -17,6 +17,7 @@ OUTPUTS = (
     "epoch_predictions.parquet",
 )
 
+NEVER_MIRRORED = {"augment__student__flip": 0, "augment__teacher__flip": 0}
 TWO_STEPS = {"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 4}
 
 
@@ -47,6 +48,8 @@ def finish(project: Project, params, method, state):
         ("udape", {"heatmap__loss": "mse", "adaptation__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
         ("udape", {"style__kind": "fourier", "schedule": TWO_STEPS}),
+        ("actupose", NEVER_MIRRORED | {"fidelity": "reference", "schedule": TWO_STEPS}),
+        ("regda", NEVER_MIRRORED | {"fidelity": "reference"}),
         ("regda", {}),
         ("poseda", {}),
     ],

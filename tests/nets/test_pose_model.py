@@ -92,7 +92,7 @@ def test_a_damaged_model_is_a_users_mistake_in_one_line(saved, name, spoil):
 
 def test_model_json_holds_all_that_is_needed_to_use_the_weights(saved):
     described = json.loads((saved[0] / "model.json").read_text())
-    assert set(described) == {"skeleton", "image_size", "network", "heatmap"}
+    assert set(described) == {"skeleton", "image_size", "network", "heatmap", "fidelity"}
     assert described["network"] == NETWORK.model_dump()
 
 

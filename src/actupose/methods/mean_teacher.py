@@ -1,188 +1,26 @@
-"""UDAPE's mean teacher (ECCV 2022) with ACTUPose's extra losses (P2 3.3-3.4), corrected as METHODS 8 says.
+"""UDAPE's mean teacher (ECCV 2022): the student learns labels and its teacher's word, the teacher follows."""
 
-The teacher sees one or more views of a target image. Its decoded keypoints are carried as points through the
-views' matrices into the student's own view and drawn there: no heat map is warped and no gradient is lost.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from actupose.core.angles import keypoint_angles, mean_angular_difference, triplets_visible
-from actupose.core.losses import cross_domain_loss, selected_fraction
-from actupose.core.pseudo_label import (
-    choose_occluded,
-    confidence_mask,
-    merge_views,
-    paste_patches,
-    swap_flipped,
-)
-from actupose.core.rng import generator
 from actupose.core.schedule import update_ema
-from actupose.data.augment import (
-    View,
-    draw_crop,
-    draw_view,
-    inside_image,
-    keypoints_in_stored,
-    keypoints_in_view,
-    render_view,
-)
-from actupose.methods.pose_task import PoseTask
+from actupose.methods.consistency import Consistency
+from actupose.methods.reference_consistency import ReferenceConsistency
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.methods.supervised import (
     LabelledBatch,
-    SourceSide,
     StepResult,
     Supervised,
     labelled_forward,
     supervised_terms,
 )
-from actupose.nets.pose_model import PoseModel, predictions_from_output
+from actupose.nets.pose_model import PoseModel
 from actupose.nets.pose_resnet import PoseResNet
-from actupose.params import AdaptationParams, AugmentParams, ComputeParams, LossWeights, OcclusionParams
-
-Restyle = Callable[[Tensor], Tensor]
-
-
-def _unchanged(images: Tensor) -> Tensor:
-    return images
-
-
-@dataclass(frozen=True)
-class PseudoLabels:
-    """The teacher's word on a target batch.
-
-    Attributes:
-        keypoints: (B, K, 2) pixels of the stored image.
-        confidence: (B, K) mean peak over the views.
-        keep: (B, K) whether the confidence gate lets the keypoint through.
-        features: (B, D) of the teacher's first view.
-        angles: (B, J) at the skeleton's triplets in that view; valid (B, J) where all three ends are kept.
-    """
-
-    keypoints: Tensor
-    confidence: Tensor
-    keep: Tensor
-    features: Tensor
-    angles: Tensor
-    valid: Tensor
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """The target side of an adaptation step; the networks are handed in."""
-
-    task: PoseTask
-    augment: AugmentParams
-    settings: AdaptationParams
-    weights: LossWeights
-
-    def terms(
-        self,
-        student: nn.Module,
-        teacher: nn.Module,
-        source: SourceSide,
-        images: Tensor,
-        seed: int,
-        step: int,
-        restyle: Restyle = _unchanged,
-    ) -> dict[str, Tensor]:
-        """Loss terms of a target batch, uint8 images (B, 3, S, S); the teacher's views are restyled."""
-        random, side = generator(seed, "target view", step), self.task.image_size
-        base = draw_crop(self.augment.crop_area, len(images), side, random, images.device)
-        pseudo = self.pseudo_labels(teacher, images, base, seed, step, restyle)
-        view = draw_view(self.augment.student, base, side, random)
-        keypoints = keypoints_in_view(pseudo.keypoints, view, self.task.permutation)
-        inside = inside_image(keypoints, side)
-        keep = self._renamed(pseudo.keep, view) & inside
-        seen = render_view(images, view, blurred=self.augment.student.blur > 0)
-        confidence = self._renamed(pseudo.confidence, view) * inside
-        raw = student(occlude(seen, keypoints, confidence, self.settings.occlusion, random)).heatmaps
-        terms = {"consistency": self.task.heatmap_loss(raw, keypoints, keep), "kept": keep.float().mean()}
-        if self.weights.evalpose > 0:
-            terms["evalpose_target"] = self.task.evalpose(raw, keypoints, keep)
-        if self.weights.cross_domain > 0:
-            terms |= self._cross_domain(source, pseudo)
-        return terms
-
-    def first_teacher_view(self, images: Tensor, seed: int, step: int) -> Tensor:
-        """What the teacher sees first of a target batch, before any restyling."""
-        random = generator(seed, "target view", step)
-        base = draw_crop(self.augment.crop_area, len(images), self.task.image_size, random, images.device)
-        return self._seen(images, self._teacher_view(base, generator(seed, "teacher view", step)))
-
-    def _teacher_view(self, base_from_stored: Tensor, random: torch.Generator) -> View:
-        return draw_view(self.augment.teacher, base_from_stored, self.task.image_size, random)
-
-    def _seen(self, images: Tensor, view: View) -> Tensor:
-        return render_view(images, view, blurred=self.augment.teacher.blur > 0)
-
-    @torch.no_grad()
-    def pseudo_labels(
-        self,
-        teacher: nn.Module,
-        images: Tensor,
-        base_from_stored: Tensor,
-        seed: int,
-        step: int,
-        restyle: Restyle = _unchanged,
-    ) -> PseudoLabels:
-        """Decode the teacher on each of its views and merge them in the stored image's frame."""
-        random, triplets = generator(seed, "teacher view", step), self.task.skeleton.triplets
-        points, confidences, features = [], [], []
-        for index in range(self.settings.views):
-            view = self._teacher_view(base_from_stored, random)
-            output = teacher(restyle(self._seen(images, view)))
-            prediction = predictions_from_output(output.heatmaps, self.task.image_size, self.task.heatmap)
-            points.append(keypoints_in_stored(prediction.keypoints, view, self.task.permutation))
-            confidences.append(self._renamed(prediction.confidence, view))
-            features.append(output.features)
-            if index == 0:
-                first_view, first_points = view, prediction.keypoints
-        keypoints, confidence = merge_views(torch.stack(points), torch.stack(confidences))
-        keep = confidence_mask(confidence, self.settings.mask_ratio, self.settings.gate)
-        valid = triplets_visible(self._renamed(keep, first_view), triplets)
-        angles = keypoint_angles(first_points, triplets)
-        return PseudoLabels(keypoints, confidence, keep, features[0], angles, valid)
-
-    def _renamed(self, values: Tensor, view: View) -> Tensor:
-        """Per-keypoint values (B, K) with left and right exchanged where the view is flipped."""
-        return swap_flipped(values, view.flipped, self.task.permutation)
-
-    def _cross_domain(self, source: SourceSide, pseudo: PseudoLabels) -> dict[str, Tensor]:
-        """P2 eq. 6-7; angles are taken in the views whose features are compared."""
-        labelled = torch.where(source.keep[:, :, None], source.keypoints, torch.nan)
-        angles = keypoint_angles(labelled, self.task.skeleton.triplets)
-        difference = mean_angular_difference(angles, pseudo.angles, pseudo.valid)
-        loss = cross_domain_loss(source.output.features, pseudo.features, difference, self.settings.gamma)
-        return {"cross_domain": loss, "pairs": selected_fraction(difference, self.settings.gamma)}
-
-
-def occlude(
-    images: Tensor, keypoints: Tensor, confidence: Tensor, settings: OcclusionParams, random: torch.Generator
-) -> Tensor:
-    """Adaptive keypoint occlusion: a patch of the image itself over one confident keypoint of some samples.
-
-    Args:
-        images: (B, C, S, S), the student's view.
-        keypoints: (B, K, 2) pixels of that view.
-        confidence: (B, K); only keypoints at or above ``settings.threshold`` are covered.
-        settings: share of samples, threshold, half side of the patch.
-        random: CPU generator.
-    """
-    side = images.shape[-1]
-    chosen = choose_occluded(confidence, settings.threshold, settings.rate, random)
-    centers = torch.where(chosen[:, :, None], keypoints, 0.0).sum(dim=1)
-    elsewhere = torch.rand(len(images), 2, generator=random) * (side - 1)
-    half_size = max(1, round(settings.size * side))
-    elsewhere = elsewhere.to(images.device, non_blocking=True)
-    return paste_patches(images, centers, chosen.any(dim=1), half_size, elsewhere)
+from actupose.params import AdaptationParams, ComputeParams
 
 
 class Teacher:
@@ -222,8 +60,9 @@ class MeanTeacher(Supervised):
     def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
         super().__init__(settings, compute)
         self.teacher = Teacher(self.student, settings.adaptation)
+        kind = ReferenceConsistency if settings.fidelity == "reference" else Consistency
         weights = settings.method.weights
-        self.consistency = Consistency(self.task, settings.augment, settings.adaptation, weights)
+        self.consistency = kind(self.task, settings.augment, settings.adaptation, weights)
         self.style = StyleTransfer(settings.style, settings.seed)
         self.train()
 

@@ -4,9 +4,11 @@ A second head learns the main head's word on the source. On the target it is dra
 keypoints are (it leaves the main head as far as poses allow), and the features are drawn to where it agrees
 again. The public code's faults are corrected: the pretrained main head is kept, pseudo-labels come from
 positive heat maps, the second and third step share one forward of the features, and no visibility of target
-keypoints is read.
+keypoints is read. ``fidelity: reference`` restores all but the last; pretraining is under Adam all the same.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -84,7 +86,8 @@ class RegDA(Supervised):
         self._optimise(loss, self.features, self.head, self.adversarial)
 
         seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
-        output = self.student.network(seen)
+        with self._twice_remembered():
+            output = self.student.network(seen)
         everywhere = torch.ones(output.heatmaps.shape[:2], device=self.device)
         told = self.adversary(output.upsampled.detach())
         terms["disparity_far"] = self._disparity(output.heatmaps, told, everywhere, "max")
@@ -95,8 +98,29 @@ class RegDA(Supervised):
         self._optimise(settings.trade_off * terms["disparity_near"], self.features)
         return StepResult(terms, self.peaks(source))
 
+    def start_adaptation(self) -> None:
+        """The public code loses the pretrained main head by its name: both heads begin anew."""
+        if self.settings.fidelity == "reference":
+            settings, keypoints = self.settings.network, len(self.settings.skeleton)
+            anew = build_adversarial_head(keypoints, settings, self.settings.seed, "main head")
+            self.student.bare.head.load_state_dict(anew.head.state_dict())
+
+    @contextmanager
+    def _twice_remembered(self) -> Iterator[None]:
+        """The public code forwards the target batch twice: its BatchNorm statistics count twice."""
+        if self.settings.fidelity == "corrected":
+            yield
+            return
+        layers = [part for part in self.student.bare.modules() if isinstance(part, nn.BatchNorm2d)]
+        momenta = [layer.momentum for layer in layers]
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = 1 - (1 - (momentum or 0)) ** 2
+        yield
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+
     def _disparity(self, raw: Tensor, told: Tensor, keep: Tensor, mode: Literal["min", "max"]) -> Tensor:
-        heatmaps = self.task.heatmaps(raw.detach())
+        heatmaps = raw if self.settings.fidelity == "reference" else self.task.heatmaps(raw.detach())
         return regression_disparity(heatmaps, told, keep.float(), mode, self.settings.heatmap.sigma)
 
     def _decay(self, done: int) -> float:

@@ -6,6 +6,7 @@ from actupose.params import (
     AdaptationParams,
     AugmentParams,
     CurriculumParams,
+    Fidelity,
     HeatmapParams,
     MethodParams,
     NetworkParams,
@@ -32,6 +33,7 @@ class TrainingSettings(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    fidelity: Fidelity
     style: StyleParams
     regda: RegdaParams
     poseda: PosedaParams
@@ -54,6 +56,7 @@ class TrainingSettings(Settings):
             heatmap=params.heatmap,
             augment=params.augment,
             adaptation=params.adaptation,
+            fidelity=params.fidelity,
             style=params.style,
             regda=params.regda,
             poseda=params.poseda,

@@ -35,6 +35,7 @@ class Student:
             image_size=settings.image_size,
             network=settings.network,
             heatmap=settings.heatmap,
+            fidelity=settings.fidelity,
         )
 
     def build(self) -> PoseResNet:

@@ -96,7 +96,9 @@ class Supervised:
         self.settings = settings
         self.student = Student(settings, compute)
         permutation = flip_permutation(settings.skeleton).to(self.device)
-        self.task = PoseTask(settings.skeleton, settings.image_size, settings.heatmap, permutation)
+        self.task = PoseTask(
+            settings.skeleton, settings.image_size, settings.heatmap, permutation, settings.fidelity
+        )
 
     @property
     def device(self) -> torch.device:

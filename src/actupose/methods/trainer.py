@@ -104,7 +104,9 @@ class Trainer:
     def _run_epoch(self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
         self._rate = self.method.set_epoch(epoch)
         pool = self._pool(epoch)
-        if self.step == self.settings.schedule.first_adaptation_step:
+        schedule = self.settings.schedule
+        # The epoch is asked too: a run stopped after the last step before has that epoch still to finish.
+        if epoch == schedule.pretrain_epochs and self.step == schedule.first_adaptation_step:
             self.method.start_adaptation()
         first_step = self.step
         started = saved = time.monotonic()
@@ -117,7 +119,7 @@ class Trainer:
             if time.monotonic() - saved > 60 * self.compute.checkpoint_minutes:
                 self._save()
                 saved = time.monotonic()
-        images = (self.step - first_step) * self.settings.schedule.batch_size
+        images = (self.step - first_step) * schedule.batch_size
         self._speed = images / (time.monotonic() - started)
         if self.curriculum is not None:
             self.curriculum_rows += self.curriculum.rows(epoch, pool)

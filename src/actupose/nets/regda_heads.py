@@ -22,8 +22,10 @@ class AdversarialHead(nn.Module):
         return heatmaps
 
 
-def build_adversarial_head(num_keypoints: int, settings: NetworkParams, seed: int) -> AdversarialHead:
-    """Head whose random weights depend on ``seed`` alone; the global random state is left as it was."""
+def build_adversarial_head(
+    num_keypoints: int, settings: NetworkParams, seed: int, stream: str = "adversarial head"
+) -> AdversarialHead:
+    """Head whose random weights depend on seed and stream; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "adversarial head"))
+        torch.manual_seed(derive_seed(seed, stream))
         return AdversarialHead(num_keypoints, settings)

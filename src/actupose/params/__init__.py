@@ -4,7 +4,7 @@ Every value is checked before any stage computes. An unknown key, a missing key 
 is a :class:`UserError` of one line. Fields have no defaults: what a run uses stands in its file.
 """
 
-from actupose.params.base import Settings
+from actupose.params.base import Fidelity, Settings
 from actupose.params.data import (
     CocoData,
     Corpus,
@@ -44,6 +44,7 @@ __all__ = [
     "CurriculumName",
     "CurriculumParams",
     "DataParams",
+    "Fidelity",
     "FiguresData",
     "FolderData",
     "HeatmapParams",

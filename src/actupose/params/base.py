@@ -1,6 +1,6 @@
 """What every section of the settings shares: the base class and ranges of values."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -21,6 +21,9 @@ def ascending(ends: tuple[float, float]) -> tuple[float, float]:
 Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(ascending)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 AreaRange = Annotated[tuple[PositiveFraction, PositiveFraction], AfterValidator(ascending)]
+
+
+Fidelity = Literal["corrected", "reference"]
 
 
 class Settings(BaseModel):

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from actupose.errors import UserError
-from actupose.params.base import NonNegativeInt, PositiveFloat, PositiveInt, Settings
+from actupose.params.base import Fidelity, NonNegativeInt, PositiveFloat, PositiveInt, Settings
 from actupose.params.data import DataParams, IngestParams
 from actupose.params.training import (
     AdaptationParams,
@@ -68,6 +68,7 @@ class Params(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    fidelity: Fidelity
     style: StyleParams
     regda: RegdaParams
     poseda: PosedaParams
@@ -91,6 +92,12 @@ class Params(Settings):
         ]
         if repeated:
             raise ValueError(f"train: {repeated[0]!r} is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_never_mirrors(self) -> Self:
+        if self.fidelity == "reference" and self.augment.student.flip + self.augment.teacher.flip > 0:
+            raise ValueError("fidelity: reference goes with augment.*.flip: 0; the public code never mirrors")
         return self
 
 

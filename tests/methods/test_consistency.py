@@ -12,7 +12,7 @@ from torch import nn
 from actupose.core.heatmap import render_gaussians
 from actupose.core.rng import generator
 from actupose.data.augment import draw_crop, draw_view, keypoints_in_view, render_view
-from actupose.methods.mean_teacher import Consistency, occlude
+from actupose.methods.consistency import Consistency, occlude
 from actupose.methods.pose_task import PoseTask, flip_permutation
 from actupose.methods.supervised import LabelledBatch, labelled_forward, labelled_view, supervised_terms
 from actupose.nets.pose_resnet import PoseOutput, build_network
