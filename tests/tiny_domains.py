@@ -14,6 +14,7 @@ from actupose.data.image_store import write_images
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped
 from actupose.methods.training import open_trainer, write_outputs
+from actupose.methods.training_data import Inputs
 from actupose.params import Params, check_params
 from actupose.tables import SCORES, make_table, samples_schema, write_table
 
@@ -85,7 +86,10 @@ TINY = {
         "gamma": 1.0,
     },
     "fidelity": "corrected",
-    "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05},
+    "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05, "adain": {
+        "encoder": None, "channels": 4, "style_weight": 1.0, "steps": 4, "batch_size": 4, "lr": 0.001,
+        "seed": 0,
+    }},
     "regda": {
         "head_layers": 2,
         "margin": 4.0,
@@ -200,6 +204,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
+        self.inputs = Inputs(self.ingested, self.bins, root / "style")
         write_domain(self.ingested / "source", {"train": 24, "val": 4, "test": 4}, seed=0, background=30)
         write_domain(self.ingested / "target", {"train": 18, "test": 12}, seed=1, background=90)
         scores = 1 + 0.001 * np.random.default_rng(2).gamma(2.0, 1.0, 24)  # so close that confidence re-ranks
@@ -210,7 +215,7 @@ class Project:
 
     def trainer(self, params: Params, method: str = "actupose", state: str = "state", seed: int = 0):
         settings = TrainingSettings.of(params, method, seed)
-        return open_trainer(settings, params.compute, self.ingested, self.bins, self.root / state)
+        return open_trainer(settings, params.compute, self.inputs, self.root / state)
 
     def train(self, params: Params, method: str = "actupose", state: str = "state") -> Path:
         """Train without a break; returns the run's folder."""

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from actupose.core.style import mix_amplitudes
+from actupose.core.style import channel_statistics, match_statistics, mix_amplitudes
 
 
 def pictures(seed: int) -> torch.Tensor:
@@ -37,3 +38,19 @@ def test_the_result_is_a_picture():
     dark[:, :, 2, 2] = 1
     found = mix_amplitudes(dark, bright, mix=1.0, band=0.2)
     assert found.min() >= 0 and found.max() <= 1
+
+
+def test_statistics_are_the_mean_and_the_unbiased_deviation():
+    mean, deviation = channel_statistics(torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]))
+    assert mean.item() == 3
+    assert deviation.square().item() == pytest.approx(14 / 3 + 1e-5)
+
+
+def test_matched_features_have_the_styles_statistics_and_the_contents_pattern():
+    content, style = pictures(0), 3 * pictures(1) - 1
+    found = match_statistics(content, style, mix=1.0)
+    for one, other in zip(channel_statistics(found), channel_statistics(style), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.01, atol=1e-4)
+    pattern = (content - content.mean((2, 3), keepdim=True)).sign()
+    assert torch.equal((found - found.mean((2, 3), keepdim=True)).sign(), pattern)
+    torch.testing.assert_close(match_statistics(content, style, mix=0.25), 0.75 * content + 0.25 * found)

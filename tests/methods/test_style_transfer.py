@@ -1,8 +1,12 @@
+import pytest
 import torch
-from tiny_domains import random_images, run_until_stopped, tiny_params
+from tiny_domains import TINY, random_images, run_until_stopped, tiny_params
 
 from actupose.core.style import mix_amplitudes
+from actupose.errors import UserError
+from actupose.methods.style_training import save_style
 from actupose.methods.style_transfer import StyleTransfer
+from actupose.nets.style_net import build_style_net
 from actupose.params import StyleParams
 
 IMAGES, LOOK = (random_images(2, 16, seed).float() / 255 for seed in (0, 1))
@@ -10,8 +14,8 @@ DIRECTIONS = ("source to target", "target to source")
 
 
 def transfer(**changes):
-    settings = {"kind": "fourier", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.1} | changes
-    return StyleTransfer(StyleParams.model_validate(settings), seed=0)
+    settings = TINY["style"] | {"kind": "fourier", "band": 0.1} | changes
+    return StyleTransfer(StyleParams.model_validate(settings), seed=0, net=None)
 
 
 def falls(style, direction, steps=400):
@@ -64,3 +68,22 @@ def test_the_teachers_pictures_are_restyled_and_the_students_target_is_not(proje
     trainer.method.style.restyle = note
     run_until_stopped(trainer, 4)
     assert seen == [(step, DIRECTIONS[0]) for step in range(4)] + [(3, DIRECTIONS[1])]
+
+
+def test_a_style_net_restyles_where_the_settings_say_adain(project):
+    params = tiny_params(style__kind="adain", style__rate=1.0)
+    with pytest.raises(UserError, match=r"style.json: no such file; run the train_style stage"):
+        project.trainer(params, "udape")
+    net = build_style_net(params.style.adain)
+    save_style(project.inputs.style, net, params.style.adain, [{"style": 1.0}])
+    trainer = project.trainer(params, "udape")
+    images = random_images(2, 32, 0).float() / 255
+    found = trainer.method.style.restyle(DIRECTIONS[0], 0, images, lambda: images.flip(0))
+    unmixed, mixed = (net(images, images.flip(0), mix) for mix in (0.0, 1.0))
+    assert not found.requires_grad
+    assert not torch.equal(found, unmixed) and not torch.equal(found, mixed)
+    run_until_stopped(trainer, 4)
+    net.decoder[0].weight.data.add_(1)
+    save_style(project.inputs.style, net, params.style.adain, [{"style": 1.0}])
+    assert project.trainer(params, "udape").key != trainer.key
+    assert project.trainer(params, "source_only").data.style_net is None

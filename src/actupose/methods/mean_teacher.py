@@ -20,6 +20,7 @@ from actupose.methods.supervised import (
 )
 from actupose.nets.pose_model import PoseModel
 from actupose.nets.pose_resnet import PoseResNet
+from actupose.nets.style_net import StyleNet
 from actupose.params import AdaptationParams, ComputeParams
 
 
@@ -57,13 +58,16 @@ class MeanTeacher(Supervised):
 
     adapts = True
 
-    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
-        super().__init__(settings, compute)
+    def __init__(
+        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
+    ) -> None:
+        super().__init__(settings, compute, style_net)
         self.teacher = Teacher(self.student, settings.adaptation)
         kind = ReferenceConsistency if settings.fidelity == "reference" else Consistency
         weights = settings.method.weights
         self.consistency = kind(self.task, settings.augment, settings.adaptation, weights)
-        self.style = StyleTransfer(settings.style, settings.seed)
+        net = self.student.fabric.setup_module(style_net) if style_net is not None else None
+        self.style = StyleTransfer(settings.style, settings.seed, net)
         self.train()
 
     def train(self) -> None:

@@ -26,6 +26,7 @@ from actupose.methods.supervised import (
 )
 from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput
+from actupose.nets.style_net import StyleNet
 from actupose.params import ComputeParams
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
@@ -36,8 +37,10 @@ class PoseDA(Supervised):
 
     adapts = True
 
-    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
-        super().__init__(settings, compute)
+    def __init__(
+        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
+    ) -> None:
+        super().__init__(settings, compute, style_net)
         student = self.student.bare
         self.bare_classifiers = build_classifiers(
             student.backbone.channels[-1],

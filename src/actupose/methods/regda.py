@@ -28,6 +28,7 @@ from actupose.methods.supervised import (
     unlabelled_view,
 )
 from actupose.nets.regda_heads import build_adversarial_head
+from actupose.nets.style_net import StyleNet
 from actupose.params import ComputeParams
 
 MOMENTUM = 0.9
@@ -39,8 +40,10 @@ class RegDA(Supervised):
 
     adapts = True
 
-    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
-        super().__init__(settings, compute)
+    def __init__(
+        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
+    ) -> None:
+        super().__init__(settings, compute, style_net)
         fabric, student = self.student.fabric, self.student.bare
         self.bare_adversary = build_adversarial_head(len(settings.skeleton), settings.network, settings.seed)
         self.adversary = fabric.setup_module(self.bare_adversary)

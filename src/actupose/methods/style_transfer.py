@@ -18,10 +18,10 @@ Direction = Literal["source to target", "target to source"]
 class StyleTransfer:
     """A coin and a mix weight for every batch and direction; the other side of the coin costs nothing."""
 
-    def __init__(self, settings: StyleParams, seed: int) -> None:
+    def __init__(self, settings: StyleParams, seed: int, net: Transfer | None) -> None:
         self.settings = settings
         self.seed = seed
-        self.transfer: Transfer = partial(mix_amplitudes, band=settings.band)
+        self.transfer = net or partial(mix_amplitudes, band=settings.band)
 
     @property
     def is_on(self) -> bool:
@@ -37,4 +37,5 @@ class StyleTransfer:
         if not self.is_on or coin >= self.settings.rate:
             return content
         low, high = self.settings.mix
-        return self.transfer(content, style(), low + place * (high - low))
+        with torch.no_grad():
+            return self.transfer(content, style(), low + place * (high - low))

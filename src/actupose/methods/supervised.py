@@ -15,6 +15,7 @@ from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
 from actupose.nets.pose_model import PoseModel, mean_peaks
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
+from actupose.nets.style_net import StyleNet
 from actupose.params import AugmentParams, ComputeParams
 
 
@@ -88,11 +89,16 @@ class StepResult:
 
 
 class Supervised:
-    """Learns from labelled batches; the methods that adapt derive from it and learn like it until they do."""
+    """Learns from labelled batches; the methods that adapt derive from it and learn like it until they do.
+
+    ``style_net`` is of use to the mean teacher alone.
+    """
 
     adapts = False
 
-    def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
+    def __init__(
+        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
+    ) -> None:
         self.settings = settings
         self.student = Student(settings, compute)
         permutation = flip_permutation(settings.skeleton).to(self.device)

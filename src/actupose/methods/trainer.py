@@ -62,7 +62,7 @@ class Trainer:
         self.data = data
         self.folder = folder
         self.key = key
-        self.method = METHODS[settings.method.adaptation](settings, compute)
+        self.method = METHODS[settings.method.adaptation](settings, compute, data.style_net)
         self.labels = data.labels.to(self.method.device)
         self.curriculum = _curriculum(settings, data.vae_scores)
         self.step = 0

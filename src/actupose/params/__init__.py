@@ -16,6 +16,7 @@ from actupose.params.data import (
     SurrealData,
 )
 from actupose.params.training import (
+    AdainParams,
     AdaptationParams,
     AugmentParams,
     CurriculumName,
@@ -36,6 +37,7 @@ from actupose.params.training import (
 from actupose.params.tree import ComputeParams, Params, TrainParams, check_params, load_params
 
 __all__ = [
+    "AdainParams",
     "AdaptationParams",
     "AugmentParams",
     "CocoData",

@@ -112,6 +112,18 @@ class AdaptationParams(Settings):
     gamma: PositiveFloat
 
 
+class AdainParams(Settings):
+    """AdaIN: ``encoder`` is VGG-19's weights (file or hub id), or null: our own, ``channels`` wide."""
+
+    encoder: str | None
+    channels: PositiveInt
+    style_weight: NonNegativeFloat
+    steps: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    seed: NonNegativeInt
+
+
 class StyleParams(Settings):
     """Style transfer of the mean teacher: of the student's source images, of the teacher's target images.
 
@@ -119,10 +131,11 @@ class StyleParams(Settings):
     ``fourier``.
     """
 
-    kind: Literal["none", "fourier"]
+    kind: Literal["none", "fourier", "adain"]
     rate: Fraction
     mix: Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
     band: Annotated[float, Field(ge=0, le=0.5)]
+    adain: AdainParams
 
 
 class InverseDecay(Settings):
