@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from actupose.params import MethodParams
 from actupose.skeleton import Skeleton
 
 Selection = Literal["last", "best_on_target"]
@@ -16,7 +17,11 @@ SELECTION_RULES: dict[Selection, str] = {
     ),
 }
 UPPER_BOUND = "(target labels)"
-UPPER_BOUND_NOTE = f"{UPPER_BOUND}: trained on the target's labels, an upper bound and not a method."
+OUR_READING = "(our reading)"
+MARK_NOTES = {
+    UPPER_BOUND: f"{UPPER_BOUND}: trained on the target's labels, an upper bound and not a method.",
+    OUR_READING: f"{OUR_READING}: the idea of a paper whose text was not at hand, not a reproduction of it.",
+}
 UNKNOWN = "-"
 _PAPER_SHORT = {"shoulder": "Sld", "elbow": "Elb"}
 
@@ -32,6 +37,13 @@ class Column:
     title: str
     short: str = ""
     factor: float = 100.0
+
+
+def method_mark(method: MethodParams) -> str:
+    """What stands beside a method's name wherever its figures do; empty for most."""
+    if method.supervision == "target":
+        return UPPER_BOUND
+    return OUR_READING if method.adaptation == "poseda" else ""
 
 
 def comparison_columns(skeleton: Skeleton) -> tuple[Column, ...]:
