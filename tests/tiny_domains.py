@@ -72,7 +72,8 @@ TINY = {
         "hard_fraction": 0.33,
     },
     "network": {
-        "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "head_layers": 1, "pretrained": None,
+        "backbone": "resnet", "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8,
+        "head_layers": 1, "pretrained": None,
     },
     "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
     "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},

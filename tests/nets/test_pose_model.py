@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from tiny_domains import tiny_params
 
 from actupose.core.heatmap import render_gaussians
 from actupose.errors import UserError
@@ -15,9 +16,9 @@ from actupose.nets.pose_model import (
     save_model,
 )
 from actupose.nets.pose_resnet import build_network
-from actupose.params import HeatmapParams, NetworkParams
+from actupose.params import HeatmapParams
 
-NETWORK = NetworkParams(depth=18, width=0.125, stages=3, deconv_channels=8, head_layers=1, pretrained=None)
+NETWORK = tiny_params().network
 
 
 def info(**changes) -> ModelInfo:

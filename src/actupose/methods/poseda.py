@@ -43,7 +43,7 @@ class PoseDA(Supervised):
         super().__init__(settings, compute, style_net)
         student = self.student.bare
         self.bare_classifiers = build_classifiers(
-            student.backbone.channels[-1],
+            student.backbone.channels,
             settings.network.deconv_channels,
             settings.skeleton,
             settings.poseda.hidden,

@@ -6,19 +6,16 @@ trained together with the decoder. Images are RGB in 0..1 on both sides.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from actupose.core.rng import derive_seed
 from actupose.core.style import match_statistics
 from actupose.errors import UserError
 from actupose.nets.pose_resnet import IMAGE_MEAN, IMAGE_STD
+from actupose.nets.weights import read_weights
 from actupose.params import AdainParams
 
 Step = int | Literal["pool"]  # a convolution to so many channels, or halving the side
@@ -84,7 +81,7 @@ def _load_vgg(net: StyleNet, name: str) -> None:
 
     The latter begins with its own 1x1 convolution of colours; for the former it is ImageNet's normalisation.
     """
-    weights = _convolutions(_read_weights(name))
+    weights = _convolutions(read_weights(name, "style.adain.encoder"))
     convolutions = [part for part in net.levels.modules() if isinstance(part, nn.Conv2d)]
     if weights and weights[0][0].shape == (3, 3, 1, 1):
         convolutions.insert(0, net.to_input)
@@ -111,25 +108,6 @@ def _convolutions(state: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
         if match and weight.ndim == 4 and bias is not None:
             numbered[int(match[2])] = (weight, bias)
     return [numbered[number] for number in sorted(numbered)]
-
-
-def _read_weights(name: str) -> dict[str, Tensor]:
-    """A file (safetensors, or a torch file read without executing anything), or a hub id's safetensors."""
-    try:
-        path = Path(name) if Path(name).exists() else Path(hf_hub_download(name, "model.safetensors"))
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (HfHubHTTPError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"style.adain.encoder = {name!r}: no such file, and not on the hub: {reason}"
-        ) from None
-    except Exception as error:  # the readers raise anything on what they did not write
-        raise UserError(f"style.adain.encoder = {name!r}: cannot be read ({type(error).__name__})") from None
-    if not isinstance(state, dict):
-        raise UserError(f"style.adain.encoder = {name!r}: holds no weights by name")
-    return state
 
 
 def _encoder_levels(levels: Sequence[Sequence[Step]]) -> list[nn.Sequential]:

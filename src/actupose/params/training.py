@@ -44,13 +44,16 @@ class CurriculumParams(Settings):
 
 
 class NetworkParams(Settings):
-    """Pose network: ResNet backbone, three deconvolutions, 1x1 head.
+    """Pose network: backbone (ResNet, ConvNeXt-T, DINOv2 ViT-S), three deconvolutions, 1x1 head.
 
     ``stages`` is the last backbone stage used: 4 gives heat maps of a quarter of the image side, 3 of half.
     ``head_layers`` - 1 convolutions of 3x3 come before the 1x1 (RegDA's runs take ``regda.head_layers``).
-    ``pretrained`` is a transformers checkpoint (folder or hub id) or null.
+    ``depth`` is ResNet's; ``width`` scales every backbone's channels. ``pretrained`` is a transformers
+    checkpoint (folder or hub id), for a ResNet also a file (or a ``timm/`` hub id) with the names of
+    torchvision or timm, or null.
     """
 
+    backbone: Literal["resnet", "convnext", "dinov2"]
     depth: Literal[18, 34, 50, 101]
     width: Annotated[float, Field(ge=0.0625)]  # a bottleneck of the first stage has 4 channels then
     stages: Literal[3, 4]
