@@ -1,7 +1,7 @@
 """Settings of the data: skeleton, sizes, the two domains and how each corpus is read."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,11 +17,29 @@ class SplitCounts(Settings):
     test: PositiveInt
 
 
-class FiguresData(Settings):
+class CorpusData(Settings):
+    """Base of every corpus; ``labelled_as`` is the skeleton of its labels, None where any can be read."""
+
+    labelled_as: ClassVar[SkeletonName | None] = None
+    root: Path
+
+
+class BodyData(CorpusData):
+    """Base of the corpora of people."""
+
+    labelled_as = "body16"
+
+
+class HandData(CorpusData):
+    """Base of the corpora of hands."""
+
+    labelled_as = "hand21"
+
+
+class FiguresData(BodyData):
     """People the project renders itself; ``root`` is the folder of the code that draws them."""
 
     corpus: Literal["figures"]
-    root: Path
     look: Literal["synthetic", "photo"]
     pose_mix: Annotated[tuple[Fraction, Fraction, Fraction], Field(description="everyday, moderate, rare")]
     counts: SplitCounts
@@ -34,23 +52,21 @@ class FiguresData(Settings):
         return self
 
 
-class SurrealData(Settings):
+class SurrealData(BodyData):
     """Preprocessed SURREAL; ``tllib`` takes SMPL collars as shoulders, as every published number does."""
 
     corpus: Literal["surreal"]
-    root: Path
     joint_map: Literal["anatomical", "tllib"]
 
 
-class LspData(Settings):
+class LspData(BodyData):
     """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does."""
 
     corpus: Literal["lsp"]
-    root: Path
     split: Literal["official", "all"]
 
 
-class CocoData(Settings):
+class CocoData(CorpusData):
     """Keypoint json files in COCO's layout: the way to bring labelled data of one's own.
 
     ``annotations`` names a json file (below ``root``) for each split, ``images`` the folder of each;
@@ -58,18 +74,16 @@ class CocoData(Settings):
     """
 
     corpus: Literal["coco"]
-    root: Path
     annotations: dict[Literal["train", "val", "test"], Path]
     images: dict[Literal["train", "val", "test"], Path]
     keypoints: dict[str, str | tuple[str, ...]]
     crop_scale: PositiveFloat
 
 
-class FolderData(Settings):
+class FolderData(CorpusData):
     """Unlabelled images anywhere below ``root``; a seeded share of them is kept for testing."""
 
     corpus: Literal["folder"]
-    root: Path
     test_fraction: Fraction
     seed: NonNegativeInt
 
@@ -84,6 +98,16 @@ class DataParams(Settings):
     image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     source: Corpus
     target: Corpus
+
+    @model_validator(mode="after")
+    def _corpora_have_the_skeleton(self) -> Self:
+        for domain, corpus in (("source", self.source), ("target", self.target)):
+            if corpus.labelled_as not in (None, self.skeleton):
+                raise ValueError(
+                    f"{domain}: corpus {corpus.corpus} is labelled with {corpus.labelled_as}, "
+                    f"not with skeleton = {self.skeleton}"
+                )
+        return self
 
 
 class IngestParams(Settings):
