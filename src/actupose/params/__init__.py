@@ -13,6 +13,7 @@ from actupose.params.data import (
     FolderData,
     IngestParams,
     LspData,
+    RhdData,
     SurrealData,
 )
 from actupose.params.training import (
@@ -57,6 +58,7 @@ __all__ = [
     "Params",
     "PosedaParams",
     "RegdaParams",
+    "RhdData",
     "ScheduleParams",
     "Settings",
     "StyleParams",

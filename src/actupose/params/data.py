@@ -88,7 +88,15 @@ class FolderData(CorpusData):
     seed: NonNegativeInt
 
 
-Corpus = Annotated[FiguresData | SurrealData | LspData | CocoData | FolderData, Field(discriminator="corpus")]
+class RhdData(HandData):
+    """Rendered Hand Pose; ``root`` holds ``RHD_published_v2``."""
+
+    corpus: Literal["rhd"]
+
+
+Corpus = Annotated[
+    FiguresData | SurrealData | LspData | RhdData | CocoData | FolderData, Field(discriminator="corpus")
+]
 
 
 class DataParams(Settings):

@@ -7,8 +7,9 @@ from actupose.data.corpora.figures import index_figures
 from actupose.data.corpora.folder import index_folder
 from actupose.data.corpora.lsp import index_lsp
 from actupose.data.corpora.records import Record, Rejection
+from actupose.data.corpora.rhd import index_rhd
 from actupose.data.corpora.surreal import index_surreal
-from actupose.params import CocoData, Corpus, FiguresData, FolderData, LspData, SurrealData
+from actupose.params import CocoData, Corpus, FiguresData, FolderData, LspData, RhdData, SurrealData
 from actupose.skeleton import Skeleton
 
 
@@ -25,6 +26,8 @@ def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Re
             return index_surreal(settings, skeleton)
         case LspData():
             return index_lsp(settings, skeleton)
+        case RhdData():
+            return index_rhd(settings)
         case CocoData():
             return index_coco(settings, skeleton)
         case FolderData():
