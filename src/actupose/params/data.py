@@ -94,8 +94,20 @@ class RhdData(HandData):
     corpus: Literal["rhd"]
 
 
+class FreihandData(HandData):
+    """FreiHAND, every pose with four backgrounds; a seeded share of it is kept for testing.
+
+    ``by_pose`` keeps the backgrounds of a pose together; ``literature`` has most test poses in training too.
+    """
+
+    corpus: Literal["freihand"]
+    split: Literal["by_pose", "literature"]
+    seed: NonNegativeInt
+
+
 Corpus = Annotated[
-    FiguresData | SurrealData | LspData | RhdData | CocoData | FolderData, Field(discriminator="corpus")
+    FiguresData | SurrealData | LspData | RhdData | FreihandData | CocoData | FolderData,
+    Field(discriminator="corpus"),
 ]
 
 

@@ -5,11 +5,21 @@ from collections.abc import Iterator
 from actupose.data.corpora.coco import index_coco
 from actupose.data.corpora.figures import index_figures
 from actupose.data.corpora.folder import index_folder
+from actupose.data.corpora.freihand import index_freihand
 from actupose.data.corpora.lsp import index_lsp
 from actupose.data.corpora.records import Record, Rejection
 from actupose.data.corpora.rhd import index_rhd
 from actupose.data.corpora.surreal import index_surreal
-from actupose.params import CocoData, Corpus, FiguresData, FolderData, LspData, RhdData, SurrealData
+from actupose.params import (
+    CocoData,
+    Corpus,
+    FiguresData,
+    FolderData,
+    FreihandData,
+    LspData,
+    RhdData,
+    SurrealData,
+)
 from actupose.skeleton import Skeleton
 
 
@@ -28,6 +38,8 @@ def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Re
             return index_lsp(settings, skeleton)
         case RhdData():
             return index_rhd(settings)
+        case FreihandData():
+            return index_freihand(settings)
         case CocoData():
             return index_coco(settings, skeleton)
         case FolderData():
