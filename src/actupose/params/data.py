@@ -105,8 +105,19 @@ class FreihandData(HandData):
     seed: NonNegativeInt
 
 
+class H3dData(HandData):
+    """Hand-3D-Studio; ``root`` holds ``H3D_crop``. A seeded share of the frames is kept for testing.
+
+    ``hands`` are those that hold no object (``free``, as in the literature), those that do, or all.
+    """
+
+    corpus: Literal["h3d"]
+    hands: Literal["free", "holding", "all"]
+    seed: NonNegativeInt
+
+
 Corpus = Annotated[
-    FiguresData | SurrealData | LspData | RhdData | FreihandData | CocoData | FolderData,
+    FiguresData | SurrealData | LspData | RhdData | FreihandData | H3dData | CocoData | FolderData,
     Field(discriminator="corpus"),
 ]
 

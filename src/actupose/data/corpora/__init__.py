@@ -6,6 +6,7 @@ from actupose.data.corpora.coco import index_coco
 from actupose.data.corpora.figures import index_figures
 from actupose.data.corpora.folder import index_folder
 from actupose.data.corpora.freihand import index_freihand
+from actupose.data.corpora.h3d import index_h3d
 from actupose.data.corpora.lsp import index_lsp
 from actupose.data.corpora.records import Record, Rejection
 from actupose.data.corpora.rhd import index_rhd
@@ -16,6 +17,7 @@ from actupose.params import (
     FiguresData,
     FolderData,
     FreihandData,
+    H3dData,
     LspData,
     RhdData,
     SurrealData,
@@ -40,6 +42,8 @@ def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Re
             return index_rhd(settings)
         case FreihandData():
             return index_freihand(settings)
+        case H3dData():
+            return index_h3d(settings)
         case CocoData():
             return index_coco(settings, skeleton)
         case FolderData():
