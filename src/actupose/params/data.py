@@ -66,6 +66,19 @@ class LspData(BodyData):
     split: Literal["official", "all"]
 
 
+class Human36mData(BodyData):
+    """Human3.6M; every ``stride``-th picture counts (5 in the literature).
+
+    The test pictures are 3200 seeded draws with replacement: ``literature`` takes one drawn twice twice,
+    ``distinct`` takes it once.
+    """
+
+    corpus: Literal["human36m"]
+    stride: PositiveInt
+    test_draw: Literal["distinct", "literature"]
+    seed: NonNegativeInt
+
+
 class CocoData(CorpusData):
     """Keypoint json files in COCO's layout: the way to bring labelled data of one's own.
 
@@ -117,7 +130,15 @@ class H3dData(HandData):
 
 
 Corpus = Annotated[
-    FiguresData | SurrealData | LspData | RhdData | FreihandData | H3dData | CocoData | FolderData,
+    FiguresData
+    | SurrealData
+    | LspData
+    | Human36mData
+    | RhdData
+    | FreihandData
+    | H3dData
+    | CocoData
+    | FolderData,
     Field(discriminator="corpus"),
 ]
 

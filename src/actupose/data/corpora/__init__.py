@@ -7,6 +7,7 @@ from actupose.data.corpora.figures import index_figures
 from actupose.data.corpora.folder import index_folder
 from actupose.data.corpora.freihand import index_freihand
 from actupose.data.corpora.h3d import index_h3d
+from actupose.data.corpora.human36m import index_human36m
 from actupose.data.corpora.lsp import index_lsp
 from actupose.data.corpora.records import Record, Rejection
 from actupose.data.corpora.rhd import index_rhd
@@ -18,6 +19,7 @@ from actupose.params import (
     FolderData,
     FreihandData,
     H3dData,
+    Human36mData,
     LspData,
     RhdData,
     SurrealData,
@@ -38,6 +40,8 @@ def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Re
             return index_surreal(settings, skeleton)
         case LspData():
             return index_lsp(settings, skeleton)
+        case Human36mData():
+            return index_human36m(settings, skeleton)
         case RhdData():
             return index_rhd(settings)
         case FreihandData():
