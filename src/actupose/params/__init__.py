@@ -18,6 +18,7 @@ from actupose.params.data import (
     LspData,
     RhdData,
     SurrealData,
+    SurrealRawData,
 )
 from actupose.params.training import (
     AdaptationParams,
@@ -69,6 +70,7 @@ __all__ = [
     "Settings",
     "StyleParams",
     "SurrealData",
+    "SurrealRawData",
     "TrainParams",
     "VaeParams",
     "ViewParams",

@@ -59,6 +59,14 @@ class SurrealData(BodyData):
     joint_map: Literal["anatomical", "tllib"]
 
 
+class SurrealRawData(BodyData):
+    """SURREAL's clips as published (``root`` holds train, val and test); every ``stride``-th frame counts."""
+
+    corpus: Literal["surreal_raw"]
+    joint_map: Literal["anatomical", "tllib"]
+    stride: PositiveInt
+
+
 class LspData(BodyData):
     """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does."""
 
@@ -132,6 +140,7 @@ class H3dData(HandData):
 Corpus = Annotated[
     FiguresData
     | SurrealData
+    | SurrealRawData
     | LspData
     | Human36mData
     | RhdData
