@@ -25,6 +25,16 @@ def complaint(tree) -> str:
 
 BAD_VALUES = [
     ("data.skeleton", "body99", "data.skeleton = 'body99': Input should be"),
+    (
+        "data.skeleton",
+        "hand21",
+        "data: source: corpus figures is labelled with body16, not with skeleton = hand21",
+    ),
+    (
+        "data.target",
+        {"corpus": "rhd", "root": "hands"},
+        "data: target: corpus rhd is labelled with hand21, not with skeleton = body16",
+    ),
     ("data.image_size", 100, "data.image_size = 100: Input should be a multiple of 32"),
     ("data.image_size", 2048, "data.image_size = 2048: Input should be less than or equal to 1024"),
     ("data.source.corpus", "imagenet", "data.source: Input tag 'imagenet'"),

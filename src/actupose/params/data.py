@@ -1,7 +1,7 @@
 """Settings of the data: skeleton, sizes, the two domains and how each corpus is read."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,11 +17,29 @@ class SplitCounts(Settings):
     test: PositiveInt
 
 
-class FiguresData(Settings):
+class CorpusData(Settings):
+    """Base of every corpus; ``labelled_as`` is the skeleton of its labels, None where any can be read."""
+
+    labelled_as: ClassVar[SkeletonName | None] = None
+    root: Path
+
+
+class BodyData(CorpusData):
+    """Base of the corpora of people."""
+
+    labelled_as = "body16"
+
+
+class HandData(CorpusData):
+    """Base of the corpora of hands."""
+
+    labelled_as = "hand21"
+
+
+class FiguresData(BodyData):
     """People the project renders itself; ``root`` is the folder of the code that draws them."""
 
     corpus: Literal["figures"]
-    root: Path
     look: Literal["synthetic", "photo"]
     pose_mix: Annotated[tuple[Fraction, Fraction, Fraction], Field(description="everyday, moderate, rare")]
     counts: SplitCounts
@@ -34,23 +52,42 @@ class FiguresData(Settings):
         return self
 
 
-class SurrealData(Settings):
+class SurrealData(BodyData):
     """Preprocessed SURREAL; ``tllib`` takes SMPL collars as shoulders, as every published number does."""
 
     corpus: Literal["surreal"]
-    root: Path
     joint_map: Literal["anatomical", "tllib"]
 
 
-class LspData(Settings):
+class SurrealRawData(BodyData):
+    """SURREAL's clips as published (``root`` holds train, val and test); every ``stride``-th frame counts."""
+
+    corpus: Literal["surreal_raw"]
+    joint_map: Literal["anatomical", "tllib"]
+    stride: PositiveInt
+
+
+class LspData(BodyData):
     """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does."""
 
     corpus: Literal["lsp"]
-    root: Path
     split: Literal["official", "all"]
 
 
-class CocoData(Settings):
+class Human36mData(BodyData):
+    """Human3.6M; every ``stride``-th picture counts (5 in the literature).
+
+    The test pictures are 3200 seeded draws with replacement: ``literature`` takes one drawn twice twice,
+    ``distinct`` takes it once.
+    """
+
+    corpus: Literal["human36m"]
+    stride: PositiveInt
+    test_draw: Literal["distinct", "literature"]
+    seed: NonNegativeInt
+
+
+class CocoData(CorpusData):
     """Keypoint json files in COCO's layout: the way to bring labelled data of one's own.
 
     ``annotations`` names a json file (below ``root``) for each split, ``images`` the folder of each;
@@ -58,23 +95,61 @@ class CocoData(Settings):
     """
 
     corpus: Literal["coco"]
-    root: Path
     annotations: dict[Literal["train", "val", "test"], Path]
     images: dict[Literal["train", "val", "test"], Path]
     keypoints: dict[str, str | tuple[str, ...]]
     crop_scale: PositiveFloat
 
 
-class FolderData(Settings):
+class FolderData(CorpusData):
     """Unlabelled images anywhere below ``root``; a seeded share of them is kept for testing."""
 
     corpus: Literal["folder"]
-    root: Path
     test_fraction: Fraction
     seed: NonNegativeInt
 
 
-Corpus = Annotated[FiguresData | SurrealData | LspData | CocoData | FolderData, Field(discriminator="corpus")]
+class RhdData(HandData):
+    """Rendered Hand Pose; ``root`` holds ``RHD_published_v2``."""
+
+    corpus: Literal["rhd"]
+
+
+class FreihandData(HandData):
+    """FreiHAND, every pose with four backgrounds; a seeded share of it is kept for testing.
+
+    ``by_pose`` keeps the backgrounds of a pose together; ``literature`` has most test poses in training too.
+    """
+
+    corpus: Literal["freihand"]
+    split: Literal["by_pose", "literature"]
+    seed: NonNegativeInt
+
+
+class H3dData(HandData):
+    """Hand-3D-Studio; ``root`` holds ``H3D_crop``. A seeded share of the frames is kept for testing.
+
+    ``hands`` are those that hold no object (``free``, as in the literature), those that do, or all.
+    """
+
+    corpus: Literal["h3d"]
+    hands: Literal["free", "holding", "all"]
+    seed: NonNegativeInt
+
+
+Corpus = Annotated[
+    FiguresData
+    | SurrealData
+    | SurrealRawData
+    | LspData
+    | Human36mData
+    | RhdData
+    | FreihandData
+    | H3dData
+    | CocoData
+    | FolderData,
+    Field(discriminator="corpus"),
+]
 
 
 class DataParams(Settings):
@@ -84,6 +159,16 @@ class DataParams(Settings):
     image_size: Annotated[int, Field(ge=32, le=1024, multiple_of=32)]
     source: Corpus
     target: Corpus
+
+    @model_validator(mode="after")
+    def _corpora_have_the_skeleton(self) -> Self:
+        for domain, corpus in (("source", self.source), ("target", self.target)):
+            if corpus.labelled_as not in (None, self.skeleton):
+                raise ValueError(
+                    f"{domain}: corpus {corpus.corpus} is labelled with {corpus.labelled_as}, "
+                    f"not with skeleton = {self.skeleton}"
+                )
+        return self
 
 
 class IngestParams(Settings):

@@ -48,10 +48,8 @@ def method_mark(method: MethodParams) -> str:
 
 def comparison_columns(skeleton: Skeleton) -> tuple[Column, ...]:
     """Every figure that a table for people shows."""
-    groups = [
-        Column(f"pck_{name}", name.capitalize(), _PAPER_SHORT.get(name, name.capitalize()))
-        for name in skeleton.groups
-    ]
+    titles = {name: name[0].upper() + name[1:] for name in skeleton.groups}
+    groups = [Column(f"pck_{name}", title, _PAPER_SHORT.get(name, title)) for name, title in titles.items()]
     return (
         *groups,
         Column("pck_all", "All", "All"),

@@ -36,7 +36,8 @@ def draw_figure(axes: Axes, keypoints: np.ndarray, skeleton: Skeleton) -> None:
 def _broken_line(keypoints: np.ndarray, bones: Sequence[Bone]) -> np.ndarray:
     """(2, 3M) x and y of M bones with a gap after each: one artist draws many times faster than M."""
     gap = np.full(2, np.nan)
-    return np.array([point for start, end in bones for point in (keypoints[start], keypoints[end], gap)]).T
+    points = [point for start, end in bones for point in (keypoints[start], keypoints[end], gap)]
+    return np.reshape(points, (-1, 2)).T
 
 
 def _bone_color(skeleton: Skeleton, bone: Bone) -> str:
@@ -59,10 +60,15 @@ def plot_gallery(rows: list[tuple[str, np.ndarray]], skeleton: Skeleton) -> Figu
         for axes, pose in zip(line, poses, strict=False):
             draw_figure(axes, pose, skeleton)
         line[0].text(0, 0.5, heading, transform=line[0].transAxes, ha="right", va="center")
+    if skeleton.flip_pairs:
+        _name_sides(figure)
+    return figure
+
+
+def _name_sides(figure: Figure) -> None:
     sides = [("person's right", RIGHT), ("person's left", LEFT), ("middle", MIDDLE)]
     handles = [Line2D([], [], color=color, linewidth=2.2, label=label) for label, color in sides]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)
-    return figure
 
 
 def _clear_frame(axes: Axes, reach: np.ndarray) -> None:
