@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,7 +12,7 @@ from actupose.report import gallery
 from actupose.report.aggregate import Comparison, history_curves, per_bin_curves
 from actupose.report.photos import choose_photos
 from actupose.report.plots.look import method_looks, png_bytes, report_style
-from actupose.report.plots.photos import plot_photos
+from actupose.report.plots.photos import plot_columns, plot_photos
 from actupose.report.plots.results import plot_groups, plot_per_bin
 from actupose.report.plots.scores import plot_scores, plot_similarity, plot_variation
 from actupose.report.plots.skeletons import plot_gallery
@@ -54,6 +55,18 @@ def draw_figures(evidence: Evidence, comparison: Comparison, params: Params) -> 
             *_schedule_figures(evidence, params),
             *_learning_figure(evidence, comparison, params),
         ]
+
+
+def draw_restyled(examples: dict[str, np.ndarray] | None) -> list[ReportFigure]:
+    """Images before and after style transfer, if there is any."""
+    if examples is None:
+        return []
+    caption = (
+        "Training images of both domains, and each in the look of the one beside it, at full weight. The "
+        "mean teacher restyles the student's source images and its own target images."
+    )
+    with report_style():
+        return [_drawn("restyled", "Style transfer", caption, plot_columns(examples))]
 
 
 def _drawn(name: str, title: str, caption: str, figure: Figure) -> ReportFigure:
