@@ -9,11 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from actupose.data.figures.body import CARRIES, Solids
+from actupose.data.figures.anatomy import Solids
 from actupose.data.figures.camera import bounds
-
-HIDDEN_MARGIN = 0.05
-"""Metres in front of a keypoint's own surface from which another part hides it: more than flesh overlaps."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +142,11 @@ def surface_normals(solids: Solids, figure: Tensor, part: Tensor, point: Tensor)
     return torch.nn.functional.normalize(normal, dim=-1)
 
 
-def keypoints_seen(solids: Solids, keypoints: Tensor, scale: Tensor) -> Tensor:
+def keypoints_seen(solids: Solids, keypoints: Tensor, carries: Tensor, margin: Tensor) -> Tensor:
     """Whether each keypoint (B, K, 3) is not behind another part: (B, K).
 
-    It is hidden where a part that does not carry it lies clearly in front of its own surface. All in the view
-    frame of ``scale`` (B,) pixels per metre.
+    It is hidden where a part that does not carry it (``carries`` (P, K)) lies more than ``margin`` (B,) in
+    front of its own surface. All in the view frame.
     """
     count, num_keypoints = keypoints.shape[:2]
     depths: list[Tensor] = []
@@ -158,7 +155,7 @@ def keypoints_seen(solids: Solids, keypoints: Tensor, scale: Tensor) -> Tensor:
         x, y = (keypoints[..., i, None].expand(-1, -1, num).flatten() for i in (0, 1))
         depths.append(intersect(solids, index.flatten(), x, y).view(count, num_keypoints, num))
     depth = torch.cat(depths, -1)
-    own = torch.where(CARRIES.T, depth, torch.inf).amin(-1)
+    own = torch.where(carries.T, depth, torch.inf).amin(-1)
     own = torch.minimum(own, keypoints[..., 2])
-    other = torch.where(CARRIES.T, torch.inf, depth).amin(-1)
-    return other >= own - HIDDEN_MARGIN * scale[:, None]
+    other = torch.where(carries.T, torch.inf, depth).amin(-1)
+    return other >= own - margin[:, None]

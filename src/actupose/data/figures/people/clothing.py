@@ -5,14 +5,14 @@ not be told from the picture.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from actupose.data.figures.body import ELLIPSOIDS, PART_INDEX, PARTS
-
-Look = Literal["synthetic", "photo"]
+from actupose.data.figures.looks import Look
+from actupose.data.figures.people.body import BODY
+from actupose.data.figures.subject import Paint
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES, TRIM, EYES, LIPS = range(8)
 _PART_SLOT = {
@@ -36,9 +36,9 @@ def _bare_name(name: str) -> str:
     return name.removeprefix("right_").removeprefix("left_")
 
 
-_SLOT = torch.tensor([_PART_SLOT[_bare_name(part.name)] for part in PARTS])
-_SLEEVE = torch.tensor([_SLEEVED.get(_bare_name(part.name), (-9.0, 1.0)) for part in PARTS])
-_HEAD = next(e for e in ELLIPSOIDS if e.name == "head")
+_SLOT = torch.tensor([_PART_SLOT[_bare_name(part.name)] for part in BODY.parts])
+_SLEEVE = torch.tensor([_SLEEVED.get(_bare_name(part.name), (-9.0, 1.0)) for part in BODY.parts])
+_HEAD = next(e for e in BODY.ellipsoids if e.name == "head")
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,10 @@ def surface_slots(figure: Tensor, part: Tensor, local: Tensor, wardrobe: Wardrob
     first, length = _SLEEVE[part].unbind(1)
     reach = wardrobe.coverage[figure, (slot == TROUSERS).long()]
     slot[first - local[:, 1] / length > reach] = SKIN
-    _face_slots(slot, (part == PART_INDEX["head"]).nonzero()[:, 0], local)
+    _face_slots(slot, (part == BODY.part_index["head"]).nonzero()[:, 0], local)
     front = wardrobe.front[figure]
-    _shirt_slots(slot, (part == PART_INDEX["ribcage"]).nonzero()[:, 0], local, front)
-    _belly_slots(slot, (part == PART_INDEX["belly"]).nonzero()[:, 0], local, front)
+    _shirt_slots(slot, (part == BODY.part_index["ribcage"]).nonzero()[:, 0], local, front)
+    _belly_slots(slot, (part == BODY.part_index["belly"]).nonzero()[:, 0], local, front)
     return slot
 
 
@@ -183,3 +183,8 @@ def surface_albedo(figure: Tensor, part: Tensor, local: Tensor, wardrobe: Wardro
     shown = at[_pattern_mask(wardrobe.pattern[key], wardrobe.wave[key], local[at])]
     albedo[shown] = wardrobe.second[figure[shown], garment[shown]]
     return albedo
+
+
+def dress(rng: torch.Generator, count: int, look: Look) -> Paint:
+    """Clothes of ``count`` people, as the colours that they give to surface points."""
+    return partial(surface_albedo, wardrobe=sample_wardrobe(rng, count, look))
