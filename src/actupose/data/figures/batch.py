@@ -10,6 +10,7 @@ from torch import Tensor
 from actupose.core.rng import generator, numpy_generator
 from actupose.data.figures.anatomy import Anatomy, Shape, Solids
 from actupose.data.figures.camera import Framing, View, fit_view, supersampled, view_points, view_solids
+from actupose.data.figures.hands import HANDS
 from actupose.data.figures.kinematics import Frames
 from actupose.data.figures.looks import (
     Look,
@@ -34,7 +35,7 @@ CHUNK = 64
 
 _SUPERSAMPLING = 2
 
-SUBJECTS: dict[SkeletonName, Subject] = {"body16": PEOPLE}
+SUBJECTS: dict[SkeletonName, Subject] = {"body16": PEOPLE, "hand21": HANDS}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The first segment is the root; the world frame is that of an unrotated root. A f
 camera and whose y is up is seen from the front.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,11 +19,12 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Turn:
-    """One elementary rotation of a segment: ``factor`` times the angle ``dof`` about ``axis``."""
+    """One elementary rotation about ``axis``: ``rest`` degrees and ``factor`` times the angle ``dof``."""
 
     dof: str
     axis: Axis
     factor: float
+    rest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def forward_kinematics(segments: Sequence[Segment], angles: Mapping[str, Tensor]
     rotations: list[Tensor] = []
     origins: list[Tensor] = []
     for segment in segments:
-        turns = [axis_rotation(t.axis, t.factor * angles[t.dof]) for t in segment.turns]
+        turns = [
+            axis_rotation(t.axis, math.radians(t.rest) + t.factor * angles[t.dof]) for t in segment.turns
+        ]
         rotation = reduce(torch.matmul, turns)
         origin = torch.zeros(len(stretch), 3)
         if segment.parent is not None:
