@@ -10,6 +10,7 @@ import pytest
 
 from actupose.data.ingest import ingest
 from actupose.params import CocoData, DataParams, FolderData, IngestParams, SurrealData
+from actupose.skeleton import SKELETONS
 from actupose.tables import REJECTED, read_table, samples_schema
 
 REPO = Path(__file__).parents[2]
@@ -89,12 +90,12 @@ def write_folder(root, count=6, size=40):
     return FolderData(corpus="folder", root=root, test_fraction=0.5, seed=0)
 
 
-def run_ingest(corpus, out, side=64, allowed=0.0, domain="source"):
+def run_ingest(corpus, out, side=64, allowed=0.0, domain="source", skeleton="body16"):
     """Ingest one corpus; returns (samples, rejected) as tables."""
-    data = DataParams(skeleton="body16", image_size=side, source=corpus, target=corpus)
+    data = DataParams(skeleton=skeleton, image_size=side, source=corpus, target=corpus)
     ingest(data, domain, IngestParams(max_rejected_fraction=allowed, jpeg_quality=95), out)
-    return read_samples(out), read_table(out / "rejected.parquet", REJECTED)
+    return read_samples(out, len(SKELETONS[skeleton])), read_table(out / "rejected.parquet", REJECTED)
 
 
-def read_samples(out):
-    return read_table(out / "samples.parquet", samples_schema(16))
+def read_samples(out, num_keypoints=16):
+    return read_table(out / "samples.parquet", samples_schema(num_keypoints))
