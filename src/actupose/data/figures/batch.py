@@ -92,8 +92,9 @@ def _local_points(hits: Hits, scene: Scene, view: View) -> Tensor:
     local_from_view = frames.rotation.mT @ view.rotation.mT[:, None] / view.scale[:, None, None, None]
     local_from_view = local_from_view / frames.stretch[..., None]
     origin = view_points(view, frames.origin)
-    at = hits.figure, scene.anatomy.part_segment[hits.part]
-    return (local_from_view[at] * (hits.point - origin[at])[:, None]).sum(-1)
+    at = hits.figure * origin.shape[1] + scene.anatomy.part_segment[hits.part]
+    matrix, origin = (v.flatten(0, 1).index_select(0, at) for v in (local_from_view, origin))
+    return (matrix * (hits.point - origin)[:, None]).sum(-1)
 
 
 def _paint_figures(

@@ -31,6 +31,11 @@ class Hits:
     normal: Tensor
 
 
+def _columns(rows: Tensor, index: Tensor) -> tuple[Tensor, ...]:
+    """Each column (N,) of ``rows[index]``, contiguous, which takes a quarter of the time."""
+    return tuple(column.index_select(0, index) for column in rows.mT.contiguous())
+
+
 def capsule_depth(solids: Solids, index: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Depth (N,) at which the ray (x, y) meets capsule ``index`` (into B * C), inf where it misses."""
     axis = (solids.end - solids.start).flatten(0, 1)
@@ -39,9 +44,9 @@ def capsule_depth(solids: Solids, index: Tensor, x: Tensor, y: Tensor) -> Tensor
     m0 = axis.square().sum(-1)
     d2 = m0 - drop.square()
     k2 = d2 - axis[:, 2].square()
-    ax, ay, az = solids.start.flatten(0, 1)[index].unbind(-1)
-    bx, by, bz = axis[index].unbind(-1)
-    ra, rb, taper, m0, d2, k2 = (v[index] for v in (ra, rb, ra * drop, m0, d2, k2))
+    ax, ay, az = _columns(solids.start.flatten(0, 1), index)
+    bx, by, bz = _columns(axis, index)
+    ra, rb, taper, m0, d2, k2 = _columns(torch.stack([ra, rb, ra * drop, m0, d2, k2], -1), index)
     dx, dy = x - ax, y - ay
     m1 = bx * dx + by * dy
     m5 = dx * dx + dy * dy
@@ -67,8 +72,8 @@ def ellipsoid_depth(solids: Solids, index: Tensor, x: Tensor, y: Tensor) -> Tens
     """Depth (N,) at which the ray (x, y) meets ellipsoid ``index`` (into B * E), inf where it misses."""
     q = _quadric(solids.axes).flatten(0, 1)
     upper = torch.stack([q[:, 0, 0], q[:, 0, 1], q[:, 1, 1], q[:, 0, 2], q[:, 1, 2], q[:, 2, 2]], -1)
-    cx, cy, cz = solids.centre.flatten(0, 1)[index].unbind(-1)
-    xx, xy, yy, xz, yz, zz = upper[index].unbind(-1)
+    cx, cy, cz = _columns(solids.centre.flatten(0, 1), index)
+    xx, xy, yy, xz, yz, zz = _columns(upper, index)
     dx, dy = x - cx, y - cy
     half = xz * dx + yz * dy
     rest = xx * dx * dx + 2 * xy * dx * dy + yy * dy * dy - 1
@@ -82,10 +87,11 @@ def _rays_in_boxes(low: Tensor, high: Tensor, side: int) -> tuple[Tensor, Tensor
     size = (high.floor().clamp(-1, side - 1).long() - first + 1).clamp(min=0)
     count = size.prod(-1)
     box = torch.repeat_interleave(torch.arange(len(count)), count)
-    nth = torch.arange(len(box)) - (count.cumsum(0) - count)[box]
-    width = size[:, 0][box]
+    before = count.cumsum(0) - count
+    start, width, left, top = _columns(torch.stack([before, size[:, 0], *first.unbind(1)], -1), box)
+    nth = torch.arange(len(box)) - start
     row = nth.div(width, rounding_mode="floor")
-    return box, first[:, 0][box] + nth - row * width, first[:, 1][box] + row
+    return box, left + nth - row * width, top + row
 
 
 def _candidate_hits(solids: Solids, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -128,17 +134,20 @@ def surface_normals(solids: Solids, figure: Tensor, part: Tensor, point: Tensor)
     num = solids.start.shape[1]
     normal = torch.empty_like(point)
     on = (part < num).nonzero()[:, 0]
-    at = figure[on], part[on]
-    axis = (solids.end - solids.start)[at]
-    ra, rb = solids.radii[at].unbind(-1)
+    at = figure[on] * num + part[on]
+    capsules = (solids.start, solids.end, solids.radii)
+    start, end, radii = (v.flatten(0, 1).index_select(0, at) for v in capsules)
+    axis = end - start
+    ra, rb = radii.unbind(-1)
     d2 = axis.square().sum(-1) - (ra - rb).square()
-    arm = point[on] - solids.start[at]
+    arm = point[on] - start
     along = ((axis * arm).sum(-1) - ra * (ra - rb)).clamp(min=0.0)
     along = torch.minimum(along, d2)
     normal[on] = d2[:, None] * arm - along[:, None] * axis
     on = (part >= num).nonzero()[:, 0]
-    at = figure[on], part[on] - num
-    normal[on] = (_quadric(solids.axes)[at] * (point[on] - solids.centre[at])[:, None]).sum(-1)
+    at = figure[on] * solids.centre.shape[1] + part[on] - num
+    quadric, centre = (v.flatten(0, 1).index_select(0, at) for v in (_quadric(solids.axes), solids.centre))
+    normal[on] = (quadric * (point[on] - centre)[:, None]).sum(-1)
     return torch.nn.functional.normalize(normal, dim=-1)
 
 
