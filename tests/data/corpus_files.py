@@ -96,9 +96,9 @@ def write_folder(root, count=6, size=40):
     return FolderData(corpus="folder", root=root, test_fraction=0.5, seed=0)
 
 
-def run_ingest(corpus, out, side=64, allowed=0.0, domain="source"):
+def run_ingest(corpus, out, side=64, allowed=0.0, domain="source", skeleton="body16"):
     """Ingest one corpus; returns (samples, rejected) as tables."""
-    skeleton = corpus.labelled_as or "body16"
+    skeleton = corpus.labelled_as or skeleton
     data = DataParams(skeleton=skeleton, image_size=side, source=corpus, target=corpus)
     ingest(data, domain, IngestParams(max_rejected_fraction=allowed, jpeg_quality=95), out)
     return read_samples(out, skeleton), read_table(out / "rejected.parquet", REJECTED)

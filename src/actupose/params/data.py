@@ -36,8 +36,8 @@ class HandData(CorpusData):
     labelled_as = "hand21"
 
 
-class FiguresData(BodyData):
-    """People the project renders itself; ``root`` is the folder of the code that draws them."""
+class FiguresData(CorpusData):
+    """People or left hands, by skeleton, that the project renders itself; ``root`` is the code that draws."""
 
     corpus: Literal["figures"]
     look: Literal["synthetic", "photo"]

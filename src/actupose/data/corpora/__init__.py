@@ -37,7 +37,7 @@ def index_corpus(settings: Corpus, skeleton: Skeleton, side: int) -> Iterator[Re
     """
     match settings:
         case FiguresData():
-            return index_figures(settings, side)
+            return index_figures(settings, skeleton, side)
         case SurrealData():
             return index_surreal(settings, skeleton)
         case SurrealRawData():
