@@ -6,6 +6,7 @@ PARAMS = Path("params.yaml")
 INGESTED = Path("data/ingested")  # {source,target}/samples.parquet, images.arrow, rejected.parquet
 NORMALISED = Path("data/normalised")  # {source,target}.parquet
 VAE = Path("models/vae")
+STYLE = Path("models/style")
 BINS = Path("data/bins")  # {source,target}/scores.parquet, bins.parquet
 RUNS = Path("runs")  # <method>-<seed>/
 EVALUATIONS = Path("evaluations")  # <method>-<seed>/

@@ -7,12 +7,12 @@ from actupose.report.compare import write_report
 from actupose.report.read import Folders
 from actupose.report.terminal import console_for, print_comparison
 from stages._entry import run_stage
-from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, REPORTS, RUNS
+from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, REPORTS, RUNS, STYLE
 
 
 def compare() -> None:
     """Write ``reports/`` and print the comparison."""
-    folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED)
+    folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED, STYLE)
     comparison = write_report(folders, REPORTS, load_params(PARAMS))
     print_comparison(comparison, console_for(sys.stdout))
     print(f"report: {REPORTS / 'report.html'}")

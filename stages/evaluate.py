@@ -15,7 +15,7 @@ from actupose.report.read import Folders
 from actupose.skeleton import SKELETONS
 from actupose.tables import HISTORY, PER_BIN, atomic_path, predictions_schema, read_table, write_table
 from stages._entry import run_stage
-from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, VAE
+from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, STYLE, VAE
 from stages._tracking import RunMirror, describe_run
 
 BIN_METRICS = {  # column of per_bin.parquet -> line chart in MLflow, step = bin
@@ -39,7 +39,7 @@ def main() -> None:
     _write(name, params, result)
     with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
         _track(mirror, name, params, result)
-        folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED)
+        folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED, STYLE)
         with tempfile.TemporaryDirectory() as folder:
             figures = write_run_figures(folders, Path(folder), params, args.method, args.seed)
             mirror.log_files("figures", figures)

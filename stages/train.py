@@ -15,10 +15,11 @@ from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped, Trainer
 from actupose.methods.training import open_trainer, write_outputs
+from actupose.methods.training_data import Inputs
 from actupose.params import Params, load_params
 from actupose.progress import progress
 from stages._entry import run_stage
-from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE
+from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
 from stages._tracking import RunMirror, describe_run
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     if args.method not in params.methods:
         raise UserError(f"{PARAMS}: methods: no entry {args.method!r}; there are {', '.join(params.methods)}")
     settings = TrainingSettings.of(params, args.method, args.seed)
-    trainer = open_trainer(settings, params.compute, INGESTED, BINS, STATE / "checkpoints")
+    trainer = open_trainer(settings, params.compute, Inputs(INGESTED, BINS, STYLE), STATE / "checkpoints")
     with RunMirror.open(trainer.folder, describe_run(params, args.method, args.seed)) as mirror:
         _train(trainer, params, mirror, stop)
 

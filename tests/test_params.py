@@ -25,6 +25,11 @@ def complaint(tree) -> str:
 
 BAD_VALUES = [
     ("data.skeleton", "body99", "data.skeleton = 'body99': Input should be"),
+    (
+        "data.target",
+        {"corpus": "rhd", "root": "hands"},
+        "data: target: corpus rhd is labelled with hand21, not with skeleton = body16",
+    ),
     ("data.image_size", 100, "data.image_size = 100: Input should be a multiple of 32"),
     ("data.image_size", 2048, "data.image_size = 2048: Input should be less than or equal to 1024"),
     ("data.source.corpus", "imagenet", "data.source: Input tag 'imagenet'"),
@@ -96,6 +101,13 @@ BAD_VALUES = [
 @pytest.mark.parametrize(("key", "value", "says"), BAD_VALUES, ids=lambda part: str(part)[:40])
 def test_a_bad_value_is_one_line_with_key_value_and_what_is_allowed(key, value, says):
     assert says in complaint(tiny_tree(**{key.replace(".", "__"): value}))
+
+
+def test_people_are_no_corpus_for_hands_but_figures_are_both():
+    assert tiny_params(data__skeleton="hand21").data.skeleton == "hand21"
+    lsp = {"corpus": "lsp", "root": "lsp", "split": "official"}
+    says = complaint(tiny_tree(data__skeleton="hand21", data__target=lsp))
+    assert "target: corpus lsp is labelled with body16, not with skeleton = hand21" in says
 
 
 def test_an_unknown_key_is_named():

@@ -1,10 +1,10 @@
 import pytest
 
-from actupose.skeleton import BODY16, SKELETONS
+from actupose.skeleton import BODY16, HAND21, SKELETONS
 
 
-def named(rows):
-    return {tuple(BODY16.keypoints[i] for i in row) for row in rows}
+def named(rows, skeleton=BODY16):
+    return {tuple(skeleton.keypoints[i] for i in row) for row in rows}
 
 
 def test_the_body_has_the_sixteen_keypoints_of_mpii_in_its_order():
@@ -53,7 +53,37 @@ def test_all_counts_the_twelve_limb_keypoints_and_no_other():
     )
 
 
+def test_the_hand_has_a_wrist_and_five_fingers_from_the_palm_outwards():
+    # facts/regda_data_metrics.md 2.0: 0 wrist; thumb 1-4, index 5-8, middle 9-12, ring 13-16, little 17-20
+    assert len(HAND21) == 21
+    assert HAND21.keypoints[:6] == ("wrist", "thumb_mcp", "thumb_pip", "thumb_dip", "thumb_tip", "index_mcp")
+    tips = {name: HAND21.index(f"{name}_tip") for name in ("thumb", "index", "middle", "ring", "little")}
+    assert tips == {"thumb": 4, "index": 8, "middle": 12, "ring": 16, "little": 20}
+
+
+def test_the_groups_of_the_hand_are_its_joints_and_all_counts_the_wrist_too():
+    assert HAND21.group_indices == {
+        "MCP": (1, 5, 9, 13, 17),
+        "PIP": (2, 6, 10, 14, 18),
+        "DIP": (3, 7, 11, 15, 19),
+        "fingertip": (4, 8, 12, 16, 20),
+        "all": tuple(range(21)),
+    }
+
+
+def test_every_finger_is_four_bones_and_three_angles_from_the_wrist():
+    assert len(HAND21.bones) == 20
+    assert HAND21.bones[4:8] == ((0, 5), (5, 6), (6, 7), (7, 8))
+    assert len(HAND21.triplets) == 15
+    assert ("wrist", "little_mcp", "little_pip") in named(HAND21.triplets, HAND21)
+
+
+def test_a_hand_has_no_mirror_pairs():
+    assert HAND21.flip_pairs == ()
+
+
 def test_a_skeleton_is_known_by_its_name():
     assert SKELETONS["body16"] is BODY16
+    assert SKELETONS["hand21"] is HAND21
     with pytest.raises(ValueError):
         BODY16.index("nose")

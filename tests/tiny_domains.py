@@ -14,6 +14,7 @@ from actupose.data.image_store import write_images
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped
 from actupose.methods.training import open_trainer, write_outputs
+from actupose.methods.training_data import Inputs
 from actupose.params import Params, check_params
 from actupose.tables import SCORES, make_table, samples_schema, write_table
 
@@ -70,7 +71,10 @@ TINY = {
         "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
         "hard_fraction": 0.33,
     },
-    "network": {"depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "pretrained": None},
+    "network": {
+        "backbone": "resnet", "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8,
+        "head_layers": 1, "pretrained": None,
+    },
     "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
     "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},
     "adaptation": {
@@ -82,6 +86,21 @@ TINY = {
         "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
         "gamma": 1.0,
     },
+    "fidelity": "corrected",
+    "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05, "adain": {
+        "encoder": None, "channels": 4, "style_weight": 1.0, "steps": 4, "batch_size": 4, "lr": 0.001,
+        "seed": 0,
+    }},
+    "regda": {
+        "head_layers": 2,
+        "margin": 4.0,
+        "trade_off": 1.0,
+        "lr": 0.01,
+        "head_lr": 0.1,
+        "decay": {"gamma": 0.0001, "power": 0.75},
+        "damping": {"high": 0.1, "steps": 1000},
+    },
+    "poseda": {"hidden": 8, "weight": 0.1},
     "schedule": {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 3, "batch_size": 4},
     "optim": {"lr": 0.003, "decay": "step", "milestones": [1, 2], "factor": 0.1},
     "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1},
@@ -98,6 +117,8 @@ TINY = {
     "methods": {
         "source_only": _method("supervised"),
         "oracle": _method("supervised", supervision="target"),
+        "regda": _method("regda"),
+        "poseda": _method("poseda"),
         "udape": _method("mean_teacher"),
         "udape_vae_hm": _method("mean_teacher", "hard_mining"),
         "udape_vae_cl": _method("mean_teacher", "progressive"),
@@ -184,6 +205,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
+        self.inputs = Inputs(self.ingested, self.bins, root / "style")
         write_domain(self.ingested / "source", {"train": 24, "val": 4, "test": 4}, seed=0, background=30)
         write_domain(self.ingested / "target", {"train": 18, "test": 12}, seed=1, background=90)
         scores = 1 + 0.001 * np.random.default_rng(2).gamma(2.0, 1.0, 24)  # so close that confidence re-ranks
@@ -194,7 +216,7 @@ class Project:
 
     def trainer(self, params: Params, method: str = "actupose", state: str = "state", seed: int = 0):
         settings = TrainingSettings.of(params, method, seed)
-        return open_trainer(settings, params.compute, self.ingested, self.bins, self.root / state)
+        return open_trainer(settings, params.compute, self.inputs, self.root / state)
 
     def train(self, params: Params, method: str = "actupose", state: str = "state") -> Path:
         """Train without a break; returns the run's folder."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-SkeletonName = Literal["body16"]
+SkeletonName = Literal["body16", "hand21"]
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,19 @@ BODY16 = Skeleton(  # MPII order, shared by RegDA and UDAPE
     ),
 )  # fmt: skip
 
-SKELETONS: dict[SkeletonName, Skeleton] = {"body16": BODY16}
+_FINGERS = ("thumb", "index", "middle", "ring", "little")
+_JOINTS = ("mcp", "pip", "dip", "tip")  # from the palm outwards
+_HAND = ("wrist", *(f"{finger}_{joint}" for finger in _FINGERS for joint in _JOINTS))
+
+HAND21 = Skeleton(  # order and groups of RegDA and UDAPE, who name the thumb's joints as the other fingers'
+    name="hand21",
+    keypoints=_HAND,
+    groups={
+        group: tuple(f"{finger}_{joint}" for finger in _FINGERS)
+        for group, joint in zip(("MCP", "PIP", "DIP", "fingertip"), _JOINTS, strict=True)
+    },
+    scored=_HAND,
+    chains=tuple(("wrist", *(f"{finger}_{joint}" for joint in _JOINTS)) for finger in _FINGERS),
+)
+
+SKELETONS: dict[SkeletonName, Skeleton] = {"body16": BODY16, "hand21": HAND21}

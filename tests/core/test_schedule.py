@@ -63,3 +63,22 @@ def test_parameters_that_learn_can_be_averaged_and_still_learn():
 def test_teacher_and_student_of_different_length_are_refused():
     with pytest.raises(RuntimeError):
         schedule.update_ema([torch.zeros(1)], [torch.zeros(1), torch.zeros(1)], 0.9)
+
+
+@pytest.mark.parametrize(
+    ("steps", "factor"),
+    [(0, 0.0), (500, 0.0245), (1000, 0.0462), (2000, 0.0762), (5000, 0.0987), (10000, 0.1)],
+)
+def test_the_warm_start_is_regdas_table_of_damping(steps, factor):
+    # facts/regda_training.md 1.1
+    assert schedule.warm_start(steps / 1000, high=0.1) == pytest.approx(factor, abs=5e-5)
+
+
+def test_the_warm_start_is_ganins_ramp():
+    for share in (0.0, 0.2, 0.5, 1.0):
+        assert schedule.warm_start(10 * share) == pytest.approx(math.tanh(5 * share))
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (5000, 0.738), (15000, 0.503)])
+def test_the_inverse_decay_falls_as_regdas_rates_do(step, factor):
+    assert schedule.inverse_decay(step, 1e-4, 0.75) == pytest.approx(factor, abs=5e-4)

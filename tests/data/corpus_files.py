@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from actupose.data.ingest import ingest
+from actupose.errors import UserError
 from actupose.params import CocoData, DataParams, FolderData, IngestParams, SurrealData
+from actupose.skeleton import SKELETONS
 from actupose.tables import REJECTED, read_table, samples_schema
 
 REPO = Path(__file__).parents[2]
@@ -83,18 +85,46 @@ def write_coco(root, content, **others):
     return CocoData(**(settings | others))
 
 
+def spread_hand(left, upper, extent):
+    """(21, 2) keypoints on a line from the wrist at (left, upper) down to the right."""
+    return np.linspace([left, upper], [left + extent, upper + extent / 2], 21)
+
+
 def write_folder(root, count=6, size=40):
     for number in range(count):
         write_image(root / f"{number}.jpg", size, size, number)
     return FolderData(corpus="folder", root=root, test_fraction=0.5, seed=0)
 
 
-def run_ingest(corpus, out, side=64, allowed=0.0, domain="source"):
+def run_ingest(corpus, out, side=64, allowed=0.0, domain="source", skeleton="body16"):
     """Ingest one corpus; returns (samples, rejected) as tables."""
-    data = DataParams(skeleton="body16", image_size=side, source=corpus, target=corpus)
+    skeleton = corpus.labelled_as or skeleton
+    data = DataParams(skeleton=skeleton, image_size=side, source=corpus, target=corpus)
     ingest(data, domain, IngestParams(max_rejected_fraction=allowed, jpeg_quality=95), out)
-    return read_samples(out), read_table(out / "rejected.parquet", REJECTED)
+    return read_samples(out, skeleton), read_table(out / "rejected.parquet", REJECTED)
 
 
-def read_samples(out):
-    return read_table(out / "samples.parquet", samples_schema(16))
+def read_samples(out, skeleton="body16"):
+    return read_table(out / "samples.parquet", samples_schema(len(SKELETONS[skeleton])))
+
+
+def fails(settings, tmp_path, message):
+    """Ingesting ends with one line that holds ``message`` and leaves no data behind."""
+    with pytest.raises(UserError) as caught:
+        run_ingest(settings, tmp_path / "out")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    left = {path.name for path in (tmp_path / "out").iterdir()} if (tmp_path / "out").exists() else set()
+    assert left <= {"rejected.parquet"}
+
+
+def rejects(settings, tmp_path, reason, path):
+    """One input is refused for ``reason``, the others are stored; with no tolerance the stage fails."""
+    samples, rejected = run_ingest(settings, tmp_path / "tolerant", allowed=0.9)
+    assert rejected.num_rows == 1
+    row = rejected.to_pylist()[0]
+    assert reason in row["reason"]
+    assert row["path"] == path
+    assert len(samples) >= 2
+    fails(settings, tmp_path, f"{path}: {row['reason']}")
+    assert read_table(tmp_path / "out/rejected.parquet", REJECTED).to_pylist() == [row]

@@ -6,6 +6,7 @@ import torch
 from actupose.core.affine import transform_points
 from actupose.core.rng import generator
 from actupose.data.augment import (
+    Draws,
     View,
     draw_crop,
     draw_view,
@@ -181,6 +182,8 @@ def test_blur_is_each_samples_own_and_of_radius_nothing_none():
 def test_outside_the_picture_a_view_is_black():
     shift = torch.eye(3)[None].clone()
     shift[0, 0, 2] = 8
-    view = View(shift, torch.tensor([False]), torch.ones(1, 3), torch.zeros(1))
+    zero = torch.zeros(1)
+    draws = Draws(zero, zero, torch.zeros(1, 2), torch.ones(1))
+    view = View(shift, torch.tensor([False]), torch.ones(1, 3), zero, draws)
     seen = render_view(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8), view, blurred=False)
     assert seen[..., :8].max() < 1e-6 and seen[..., 8:].min() > 1 - 1e-4

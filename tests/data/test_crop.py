@@ -39,6 +39,15 @@ def test_a_square_of_the_right_size_is_left_alone():
     np.testing.assert_array_equal(move_image(image, place(Cut(0, 0, 64, 64), 64)), image)
 
 
+def test_a_mirrored_square_moves_image_and_points_alike():
+    image = np.zeros((20, 20, 3), np.uint8)
+    image[4, 3] = 255
+    placement = place(Cut(0, 0, 20, 20), 20, mirrored=True)
+    # x becomes 20 - 1 - 3 = 16.
+    np.testing.assert_array_equal(move_points(np.array([[3.0, 4.0]]), placement), [[16.0, 4.0]])
+    assert np.argwhere(move_image(image, placement)[..., 0]).tolist() == [[4, 16]]
+
+
 @pytest.mark.parametrize(
     ("corners", "factor", "cut"),
     [

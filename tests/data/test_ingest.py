@@ -129,6 +129,15 @@ def test_figures_are_stored_with_their_labels(tmp_path):
     assert store_of(tmp_path).decode(7).shape == (32, 32, 3)
 
 
+def test_figures_of_21_keypoints_are_hands_and_the_same_bytes_again(tmp_path):
+    samples, rejected = run_ingest(figures(), tmp_path / "a", skeleton="hand21")
+    run_ingest(figures(), tmp_path / "b", skeleton="hand21")
+    assert keypoint_values(samples, "keypoints").shape == (8, 21, 2)
+    assert list_values(samples, "visible").shape == (8, 21) and rejected.num_rows == 0
+    for name in ("samples.parquet", "images.arrow"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
 def test_a_keypoint_just_outside_keeps_its_place_but_is_not_visible(tmp_path):
     settings = write_surreal(tmp_path / "in", size=64)
     entry = surreal_entry("train_0.jpg")

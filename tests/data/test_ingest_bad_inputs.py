@@ -10,6 +10,8 @@ import pytest
 from corpus_files import (
     coco_content,
     coco_person,
+    fails,
+    rejects,
     run_ingest,
     surreal_entry,
     write_coco,
@@ -18,33 +20,9 @@ from corpus_files import (
 )
 from scipy.io import savemat
 
-from actupose.errors import UserError
 from actupose.params import FolderData, LspData
-from actupose.tables import REJECTED, read_table
 
 LABELLED = [10, 20, 2, 20, 20, 2, 12, 30, 2, 22, 30, 2]
-
-
-def fails(settings, tmp_path, message):
-    """Ingesting ends with one line that holds ``message`` and leaves no data behind."""
-    with pytest.raises(UserError) as caught:
-        run_ingest(settings, tmp_path / "out")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    left = {path.name for path in (tmp_path / "out").iterdir()} if (tmp_path / "out").exists() else set()
-    assert left <= {"rejected.parquet"}
-
-
-def rejects(settings, tmp_path, reason, path):
-    """One input is refused for ``reason``, the others are stored; with no tolerance the stage fails."""
-    samples, rejected = run_ingest(settings, tmp_path / "tolerant", allowed=0.9)
-    assert rejected.num_rows == 1
-    row = rejected.to_pylist()[0]
-    assert reason in row["reason"]
-    assert row["path"] == path
-    assert len(samples) >= 2
-    fails(settings, tmp_path, f"{path}: {row['reason']}")
-    assert read_table(tmp_path / "out/rejected.parquet", REJECTED).to_pylist() == [row]
 
 
 # The root.

@@ -37,7 +37,7 @@ def project(tmp_path) -> Project:
     info = ModelInfo(skeleton="body16", image_size=SIDE, network=PARAMS.network, heatmap=PARAMS.heatmap)
     network = build_network(16, PARAMS.network, 0)
     with torch.no_grad():
-        network.head.weight.mul_(1000)  # so that keypoints differ
+        network.head[-1].weight.mul_(1000)  # so that keypoints differ
     save_model(tmp_path / "run", network, info)
     write_epochs(project, {})
     return project
@@ -190,7 +190,7 @@ def test_a_model_that_sees_everything_in_one_place_is_evaluated_too(project):
     info = load_model(project.root / "run").info
     network = build_network(16, PARAMS.network, 0)
     with torch.no_grad():
-        network.head.weight.zero_()
+        network.head[-1].weight.zero_()
     save_model(project.root / "run", network, info)
     unlabel(project)
     result = evaluate(PARAMS, inputs(project))

@@ -4,7 +4,7 @@ from tiny_domains import tiny_params
 from torch import nn
 
 from actupose.methods.pose_task import PoseTask, flip_permutation
-from actupose.methods.supervised import LabelledBatch, labelled_forward, supervised_terms
+from actupose.methods.supervised import LabelledBatch, labelled_forward, labelled_view, supervised_terms
 from actupose.nets.pose_resnet import PoseOutput
 from actupose.skeleton import BODY16
 
@@ -16,7 +16,7 @@ class Flat(nn.Module):
     """Sees nothing anywhere."""
 
     def forward(self, images: torch.Tensor) -> PoseOutput:
-        return PoseOutput(torch.zeros(len(images), 16, 16, 16), images.mean(dim=(2, 3)))
+        return PoseOutput(torch.zeros(len(images), 16, 16, 16), images.mean(dim=(2, 3)), images)
 
 
 def look(**changes):
@@ -26,7 +26,7 @@ def look(**changes):
     keypoints = torch.full((2, 16, 2), torch.nan)
     keypoints[:, LEFT], keypoints[:, HEAD] = torch.tensor([8.0, 20.0]), torch.tensor([16.0, 2.0])
     batch = LabelledBatch(torch.zeros(2, 3, 32, 32).byte(), keypoints, keypoints.isfinite().all(dim=2))
-    return task, labelled_forward(task, params.augment, Flat(), batch, seed=0, step=0)
+    return task, labelled_forward(Flat(), labelled_view(task, params.augment, batch, seed=0, step=0))
 
 
 def test_labels_of_an_unmoved_picture_stay():
@@ -66,7 +66,7 @@ def test_each_step_and_each_seed_sees_other_views():
     batch = LabelledBatch(images, labels, torch.ones(2, 16, dtype=torch.bool))
     uses = ((0, 0), (0, 0), (0, 1), (1, 0))
     first, again, later, other = (
-        labelled_forward(task, params.augment, Flat(), batch, seed, step).keypoints for seed, step in uses
+        labelled_view(task, params.augment, batch, seed, step).keypoints for seed, step in uses
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, later) and not torch.equal(first, other)

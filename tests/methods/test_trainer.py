@@ -33,10 +33,10 @@ def no_labels():
 def grow(params, project, method, steps):
     trainer = project.trainer(params, method, f"grow{steps}")
     run_until_stopped(trainer, steps)
-    return trainer.networks
+    return trainer.method
 
 
-@pytest.mark.parametrize("method", ["source_only", "udape", "actupose"])
+@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape", "actupose"])
 def test_target_labels_do_not_change_the_model(project, method):
     params = tiny_params(schedule=SHORT, evaluation__every_epochs=2)
     model = model_bytes(project.train(params, method, "labelled"))
@@ -76,7 +76,7 @@ def test_the_seed_decides_the_model(project):
         trainer = project.trainer(params, "actupose", state, seed)
         torch.manual_seed(len(models))
         trainer.run(*quiet())
-        models.append(torch.cat([p.flatten() for p in trainer.networks.bare(True).parameters()]))
+        models.append(torch.cat([p.flatten() for p in trainer.method.bare(True).parameters()]))
     assert torch.equal(models[0], models[1])
     assert not torch.equal(models[0], models[2])
 
@@ -91,29 +91,29 @@ def test_until_the_switch_the_teacher_rests_and_then_begins_as_the_student(proje
     params = tiny_params(adaptation__ema_decay=1.0)  # the teacher's weights stay where they begin
     before = grow(params, project, "udape", 3)
     after = grow(params, project, "udape", 4)
-    student, teacher = before.bare_student.state_dict(), after.bare_teacher.state_dict()
-    weights = [name for name, _ in before.bare_student.named_parameters()]
+    student, teacher = before.student.bare.state_dict(), after.teacher.bare.state_dict()
+    weights = [name for name, _ in before.student.bare.named_parameters()]
     assert all(torch.equal(teacher[name], student[name]) for name in weights)
-    initial = before.bare_teacher.state_dict()
-    assert not torch.equal(initial["head.weight"], student["head.weight"])
+    initial = before.teacher.bare.state_dict()
+    assert not torch.equal(initial["head.0.weight"], student["head.0.weight"])
 
 
 def test_the_teacher_begins_with_the_students_running_statistics(project):
-    networks = grow(tiny_params(), project, "udape", 3)
-    networks.start_adaptation()
-    student, teacher = networks.bare_student.state_dict(), networks.bare_teacher.state_dict()
+    method = grow(tiny_params(), project, "udape", 3)
+    method.start_adaptation()
+    student, teacher = method.student.bare.state_dict(), method.teacher.bare.state_dict()
     assert all(torch.equal(teacher[name], value) for name, value in student.items())
     assert student["upsampling.1.num_batches_tracked"] == 3
 
 
 def test_the_model_of_an_adapted_run_is_the_teacher_and_of_a_supervised_one_the_student(project):
     params = tiny_params(schedule=SHORT, evaluation__every_epochs=0)
-    for method, of_teacher in (("udape", True), ("source_only", False)):
-        trainer = project.trainer(params, method, "model")
+    for name, of_teacher in (("udape", True), ("source_only", False)):
+        trainer = project.trainer(params, name, "model")
         trainer.run(*quiet())
-        out = project.train(params, method, "out")
-        networks = trainer.networks
-        wanted = (networks.bare_teacher if of_teacher else networks.bare_student).state_dict()
+        out = project.train(params, name, "out")
+        method = trainer.method
+        wanted = (method.teacher if of_teacher else method.student).bare.state_dict()
         saved = load_file(out / "model.safetensors")
         assert all(torch.equal(saved[name], value) for name, value in wanted.items())
 
@@ -156,7 +156,7 @@ def test_a_label_that_is_not_a_number_counts_as_invisible(project):
         trainer = project.trainer(tiny_params(schedule=SHORT), "actupose", change.__name__)
         change(trainer.labels)
         trainer.run(*quiet())
-        return trainer.networks.bare(True).state_dict()
+        return trainer.method.bare(True).state_dict()
 
     def without(labels):
         labels.visible[::2, 3] = False
@@ -169,10 +169,10 @@ def test_a_label_that_is_not_a_number_counts_as_invisible(project):
 
     nan, hidden, full = (weights_after(change) for change in (planted, without, untouched))
     assert all(torch.equal(value, hidden[name]) for name, value in nan.items())
-    assert not torch.equal(nan["head.weight"], full["head.weight"])
+    assert not torch.equal(nan["head.0.weight"], full["head.0.weight"])
 
 
-@pytest.mark.parametrize("network", ["bare_student", "bare_teacher"])
+@pytest.mark.parametrize("network", ["student", "teacher"])
 def test_a_weight_that_is_not_a_number_stops_the_run_and_the_last_checkpoint_stays(project, network):
     params = tiny_params(compute__checkpoint_minutes=1e-9)
     trainer = project.trainer(params)
@@ -180,14 +180,14 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_the_last_checkpoint_sta
     def plant(step):
         if step == 4:  # teacher and student are at work
             with torch.no_grad():
-                getattr(trainer.networks, network).head.weight[0] = torch.nan
+                getattr(trainer.method, network).bare.head[-1].weight[0] = torch.nan
 
     with pytest.raises(NonFiniteLossError) as caught:
         trainer.run(lambda *_: None, lambda: False, plant)
     assert str(caught.value) == "step 3: it left weights that are not finite"
     saved = load_checkpoint(trainer.folder, trainer.key)
     assert saved["step"] == 3
-    assert all(value.isfinite().all() for value in saved["networks"]["student"].values())
+    assert all(value.isfinite().all() for value in saved["method"]["student"].values())
 
 
 def test_a_weight_that_is_not_a_number_is_found_at_the_next_step(project):
@@ -196,7 +196,7 @@ def test_a_weight_that_is_not_a_number_is_found_at_the_next_step(project):
     def plant(step):
         if step == 1:
             with torch.no_grad():
-                trainer.networks.bare_student.head.weight[0] = torch.nan
+                trainer.method.student.bare.head[-1].weight[0] = torch.nan
 
     with pytest.raises(
         NonFiniteLossError, match=r"^step 1: term 'source' is nan; samples (source-train-\d+,? ?){4}$"
@@ -211,7 +211,7 @@ def test_a_bad_term_while_adapting_names_the_target_samples_too(project):
     def plant(step):
         if step == 4:
             with torch.no_grad():
-                trainer.networks.bare_student.head.weight[0] = torch.nan
+                trainer.method.student.bare.head[-1].weight[0] = torch.nan
 
     samples = r"samples (source-train-\d+,? ?){4}; target samples (target-train-\d+,? ?){4}"
     with pytest.raises(NonFiniteLossError, match=rf"^step 4: term 'source' is nan; {samples}$"):
@@ -283,8 +283,8 @@ def test_bfloat16_trains_and_decodes_in_float32(project):
     trainer = project.trainer(params)
     trainer.run(*quiet())
     images = torch.rand(2, 3, SIDE, SIDE)
-    output = trainer.networks.student(images)
+    output = trainer.method.student.network(images)
     assert output.heatmaps.dtype == torch.float32
     assert not torch.equal(output.heatmaps, output.heatmaps.bfloat16().float())
-    prediction = trainer.networks.predictor(adapted=True)(images)
+    prediction = trainer.method.predictor(adapted=True)(images)
     assert prediction.keypoints.dtype == prediction.confidence.dtype == torch.float32

@@ -17,6 +17,7 @@ OUTPUTS = (
     "epoch_predictions.parquet",
 )
 
+NEVER_MIRRORED = {"augment__student__flip": 0, "augment__teacher__flip": 0}
 TWO_STEPS = {"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 4}
 
 
@@ -46,6 +47,11 @@ def finish(project: Project, params, method, state):
         ),
         ("udape", {"heatmap__loss": "mse", "adaptation__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
+        ("udape", {"style__kind": "fourier", "schedule": TWO_STEPS}),
+        ("actupose", NEVER_MIRRORED | {"fidelity": "reference", "schedule": TWO_STEPS}),
+        ("regda", NEVER_MIRRORED | {"fidelity": "reference"}),
+        ("regda", {}),
+        ("poseda", {}),
     ],
 )
 def test_a_run_stopped_after_every_step_equals_an_unbroken_one(project, method, changes):
@@ -96,7 +102,7 @@ def test_the_learning_rate_falls_at_a_milestone_after_a_resume_too(project):
     trainer = project.trainer(params)
     trainer.run(*quiet())
     assert [epoch["learning_rate"] for epoch in trainer.history] == pytest.approx([0.003, 0.003, 0.0003])
-    assert trainer.networks.bare_optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
+    assert trainer.method.student.bare_optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
 
 
 def test_a_time_based_checkpoint_is_saved_in_mid_epoch_and_resumed_from(project):
@@ -171,6 +177,8 @@ def test_confidence_moves_samples_between_bins_in_the_runs_above(project):
     [
         ("source_only", {"source"}),
         ("udape", {"source", "consistency", "kept"}),
+        ("regda", {"source", "disparity_source", "disparity_far", "disparity_near"}),
+        ("poseda", {"source", "domain_image", "domain_keypoint", "domain_bone"}),
         (
             "actupose",
             {"source", "consistency", "kept", "evalpose_source", "evalpose_target", "cross_domain", "pairs"},

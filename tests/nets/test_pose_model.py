@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from tiny_domains import tiny_params
 
 from actupose.core.heatmap import render_gaussians
 from actupose.errors import UserError
@@ -15,9 +16,9 @@ from actupose.nets.pose_model import (
     save_model,
 )
 from actupose.nets.pose_resnet import build_network
-from actupose.params import HeatmapParams, NetworkParams
+from actupose.params import HeatmapParams
 
-NETWORK = NetworkParams(depth=18, width=0.125, stages=3, deconv_channels=8, pretrained=None)
+NETWORK = tiny_params().network
 
 
 def info(**changes) -> ModelInfo:
@@ -92,7 +93,7 @@ def test_a_damaged_model_is_a_users_mistake_in_one_line(saved, name, spoil):
 
 def test_model_json_holds_all_that_is_needed_to_use_the_weights(saved):
     described = json.loads((saved[0] / "model.json").read_text())
-    assert set(described) == {"skeleton", "image_size", "network", "heatmap"}
+    assert set(described) == {"skeleton", "image_size", "network", "heatmap", "fidelity"}
     assert described["network"] == NETWORK.model_dump()
 
 

@@ -10,7 +10,15 @@ from actupose.params import HeatmapParams, NetworkParams
 
 
 def settings(**changes) -> NetworkParams:
-    tiny = {"depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8, "pretrained": None}
+    tiny = {
+        "backbone": "resnet",
+        "depth": 18,
+        "width": 0.125,
+        "stages": 3,
+        "deconv_channels": 8,
+        "head_layers": 1,
+        "pretrained": None,
+    }
     return NetworkParams.model_validate(tiny | changes)
 
 
@@ -58,13 +66,13 @@ def test_one_seed_gives_one_network_and_the_global_state_is_left_alone():
     torch.manual_seed(12)
     second, other = (build_network(16, settings(), seed).state_dict() for seed in (0, 1))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    assert not torch.equal(first["head.weight"], other["head.weight"])
+    assert not torch.equal(first["head.0.weight"], other["head.0.weight"])
 
 
 def test_an_image_of_the_mean_colour_is_nothing_to_the_first_layer():
     network = build_network(16, settings(), 0).eval()
     seen = []
-    network.backbone.embedder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.backbone.net.embedder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     network(torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1).expand(1, 3, 32, 32))
     network(torch.ones(1, 3, 32, 32))
     assert seen[0].abs().max() < 1e-6
@@ -74,7 +82,7 @@ def test_an_image_of_the_mean_colour_is_nothing_to_the_first_layer():
 def test_features_are_the_mean_over_the_last_stage():
     network = build_network(16, settings(), 0).eval()
     images = torch.rand(2, 3, 64, 64)
-    maps = network.backbone((images - network.mean) / network.std).feature_maps[-1]
+    maps = network.backbone((images - network.mean) / network.std)
     torch.testing.assert_close(network(images).features, maps.flatten(2).mean(2))
 
 
@@ -90,7 +98,7 @@ def test_heat_maps_keep_float32_under_bfloat16_autocast():
 def test_pretrained_weights_are_those_of_the_folder(pretrained, stages):
     backbone = build_network(16, settings(pretrained=str(pretrained), stages=stages), 0).backbone
     saved = load_file(pretrained / "model.safetensors")
-    mine = backbone.state_dict()
+    mine = backbone.net.state_dict()
     assert len(mine) > 80
     assert all(torch.equal(value, saved[f"resnet.{name}"]) for name, value in mine.items())
 

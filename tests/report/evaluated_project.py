@@ -56,7 +56,14 @@ def demo_params(num_bins: int = 5, **train: Any) -> Params:
 
 def folders_below(root: Path) -> Folders:
     data = root / "data"
-    return Folders(root / "evaluations", root / "runs", data / "bins", data / "normalised", data / "ingested")
+    return Folders(
+        evaluations=root / "evaluations",
+        runs=root / "runs",
+        bins=data / "bins",
+        normalised=data / "normalised",
+        ingested=data / "ingested",
+        style=root / "models" / "style",
+    )
 
 
 def write_params(path: Path, params: Params) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,7 +13,9 @@ from evaluated_project import (
 )
 
 from actupose.report.aggregate import compare_runs, history_curves, per_bin_curves, run_figures, summarise
+from actupose.report.columns import method_mark
 from actupose.report.read import read_evidence
+from actupose.report.text import notes
 
 
 @pytest.fixture
@@ -44,6 +47,14 @@ def test_the_oracle_is_marked(two_seeds):
     comparison = compare_runs(evidence.runs, params)
     assert comparison.upper_bounds == ("oracle",)
     assert comparison.labels == {"source_only": "source_only", "oracle": "oracle (target labels)"}
+
+
+def test_a_reading_of_a_paper_is_marked_and_the_mark_explained(two_seeds):
+    params, evidence = two_seeds
+    comparison = replace(compare_runs(evidence.runs, params), marks={"poseda": "(our reading)", "udape": ""})
+    assert comparison.labels == {"poseda": "poseda (our reading)", "udape": "udape"}
+    assert method_mark(params.methods["poseda"]) == "(our reading)"
+    assert [note.split(":")[0] for note in notes(comparison)[1:]] == ["(our reading)"]
 
 
 def test_one_seed_has_no_deviation():

@@ -19,7 +19,7 @@ from actupose.report.compare import write_report
 
 LEVELS = {"source_only": 0.4, "actupose": 0.7, "oracle": 0.85}
 FIGURES = {"pck_by_group", "per_bin", "predictions", "pose_gallery", "score_distribution", "schedule",
-           "learning_curves"}  # fmt: skip
+           "learning_curves", "bin_similarity", "pose_variation", "reranking"}  # fmt: skip
 
 
 def report(root, params, reports):
@@ -123,6 +123,7 @@ def test_equal_inputs_give_equal_bytes(labelled, tmp_path):
 def test_without_labels_figures_and_columns_are_absent(unlabelled):
     assert set(files(unlabelled)) & {f"figures/{name}.png" for name in FIGURES} == {
         "figures/predictions.png", "figures/pose_gallery.png", "figures/score_distribution.png",
+        "figures/bin_similarity.png", "figures/pose_variation.png",
         "figures/learning_curves.png",
     }  # fmt: skip
     header = (unlabelled / "comparison.csv").read_text().splitlines()[0]

@@ -34,3 +34,17 @@ def test_the_papers_task_compares_under_their_protocol():
     assert comparability(data("tllib", "all")) == "Same task as the first table."
     assert "joint_map is anatomical" in comparability(data("anatomical", "all"))
     assert "split is official" in comparability(data("tllib", "official"))
+
+
+def with_target(source, target, skeleton="body16"):
+    domains = {"source": {"root": "s"} | source, "target": {"root": "t"} | target}
+    return DataParams.model_validate({"skeleton": skeleton, "image_size": 256} | domains)
+
+
+def test_the_other_two_tasks_of_the_papers_are_known():
+    surreal = {"corpus": "surreal", "joint_map": "tllib"}
+    for draw, remark in (("literature", ""), ("distinct", " But data.target.test_draw is distinct")):
+        data = with_target(surreal, {"corpus": "human36m", "stride": 5, "test_draw": draw, "seed": 42})
+        assert comparability(data).startswith(f"Same task as the column SURREAL → H3.6M.{remark}")
+    hands = with_target({"corpus": "rhd"}, {"corpus": "h3d", "hands": "free", "seed": 42}, "hand21")
+    assert comparability(hands) == "Same task as the column RHD → H3D."

@@ -5,6 +5,8 @@ autocast, which would round them to bfloat16. Pixel centres are integers: an ima
 S - 0.5. A single matrix (1, 3, 3) broadcasts over the batch.
 """
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,13 +33,19 @@ def invert(dst_from_src: Tensor) -> Tensor:
     return src_from_dst
 
 
-def warp(images: Tensor, dst_from_src: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Move images or heat maps into the destination frame: one bilinear sampling, zeros outside the source.
+def warp(
+    images: Tensor,
+    dst_from_src: Tensor,
+    size_hw: tuple[int, int],
+    mode: Literal["bilinear", "nearest"] = "bilinear",
+) -> Tensor:
+    """Move images or heat maps into the destination frame: one sampling, zeros outside the source.
 
     Args:
         images: (B, C, H, W).
         dst_from_src: (B, 3, 3), source pixels to destination pixels, of the images' dtype.
         size_hw: rows and columns of the destination.
+        mode: how a pixel is read between pixels.
 
     Returns:
         (B, C, h, w), differentiable in ``images``.
@@ -47,7 +55,7 @@ def warp(images: Tensor, dst_from_src: Tensor, size_hw: tuple[int, int]) -> Tens
     y = _source_coordinate(src_from_dst[:, 1], size_hw)
     # grid_sample's pixel-edge form (align_corners=False) of centres at integers: defined for one pixel too.
     grid = torch.stack(((2 * x + 1) / images.shape[3] - 1, (2 * y + 1) / images.shape[2] - 1), -1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
 def _source_coordinate(row: Tensor, size_hw: tuple[int, int]) -> Tensor:

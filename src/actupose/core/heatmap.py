@@ -29,6 +29,16 @@ def render_gaussians(keypoints_hm: Tensor, size_hw: tuple[int, int], sigma: floa
     return _bell(y, height, sigma)[..., :, None] * _bell(x, width, sigma)[..., None, :]
 
 
+def render_windows(cells: Tensor, height: int, width: int, sigma: float) -> Tensor:
+    """Gaussians (B, K, h, w) of height 1 at flat cells (B, K), zero beyond 3 sigma along either axis."""
+    dx = torch.arange(width, device=cells.device) - (cells % width)[..., None]
+    dy = torch.arange(height, device=cells.device) - (cells // width)[..., None]
+    column, row = (
+        torch.exp(-0.5 * (offset / sigma) ** 2) * (offset.abs() <= 3 * sigma) for offset in (dx, dy)
+    )
+    return row[..., :, None] * column[..., None, :]
+
+
 def peak_cells(heatmaps: Tensor) -> Tensor:
     """Flat row-major index of each map's first maximum, -1 where the maximum is not positive.
 

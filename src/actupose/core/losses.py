@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from actupose.core.angles import bone_cosines
-from actupose.core.heatmap import peak_cells
+from actupose.core.heatmap import peak_cells, render_windows
 from actupose.core.indexing import index_columns
 
 
@@ -112,17 +112,7 @@ def regression_disparity(
     Returns:
         Scalar, nats.
     """
-    own = _windowed_gaussians(peak_cells(pred), pred.shape[-2], pred.shape[-1], sigma)
+    cells = peak_cells(pred).clamp(min=0)  # a map without a positive cell points to the corner, as in RegDA
+    own = render_windows(cells, pred.shape[-2], pred.shape[-1], sigma)
     target = own if mode == "min" else (own.sum(1, keepdim=True) - own).clamp(0, 1)
     return (weight * heatmap_kl(pred_adv, target + 1e-7)).mean()
-
-
-def _windowed_gaussians(cells: Tensor, height: int, width: int, sigma: float) -> Tensor:
-    """Gaussians of height 1 at flat cells (B, K), zero beyond 3 sigma; -1 is cell 0, as RegDA has it."""
-    cells = cells.clamp(min=0)
-    dx = torch.arange(width, device=cells.device) - (cells % width)[..., None]
-    dy = torch.arange(height, device=cells.device) - (cells // width)[..., None]
-    column, row = (
-        torch.exp(-0.5 * (offset / sigma) ** 2) * (offset.abs() <= 3 * sigma) for offset in (dx, dy)
-    )
-    return row[..., :, None] * column[..., None, :]

@@ -1,4 +1,4 @@
-"""What changes with the epoch or the step apart from gradients: learning rate and teacher."""
+"""What changes with the epoch or the step apart from gradients: learning rates, ramps and teacher."""
 
 import math
 from collections.abc import Sequence
@@ -34,6 +34,20 @@ def learning_rate(
             return lr * (1 + math.cos(math.pi * epoch / epochs)) / 2
         case _:
             raise ValueError(f"decay {decay!r}: one of {', '.join(get_args(Decay))}")
+
+
+def inverse_decay(step: int, gamma: float, power: float) -> float:
+    """Factor of a learning rate, (1 + gamma step)^-power (Ganin and Lempitsky, ICML 2015; RegDA)."""
+    return float((1 + gamma * step) ** -power)
+
+
+def warm_start(progress: float, high: float = 1.0) -> float:
+    """Rise from 0 at ``progress`` 0 towards ``high``: high (2 / (1 + exp(-progress)) - 1).
+
+    Ganin and Lempitsky's ramp of the reversed gradient with ``progress`` = 10 times the share of training
+    done; RegDA's of the damped one with ``progress`` = steps / 1000 and ``high`` 0.1.
+    """
+    return high * (2 / (1 + math.exp(-progress)) - 1)
 
 
 @torch.no_grad()

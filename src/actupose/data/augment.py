@@ -19,6 +19,16 @@ _GRAY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
+class Draws:
+    """What a view was made from: rotation and shear (B,) radians, translate (B, 2) px, scale (B,)."""
+
+    rotation: Tensor
+    shear: Tensor
+    translate: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
 class View:
     """One random view of each sample.
 
@@ -27,12 +37,14 @@ class View:
         flipped: (B,) bool, left and right keypoints change names.
         color: (B, 3) factors of brightness, contrast, saturation.
         blur: (B,) Gaussian radius in pixels.
+        draws: of the step from the base view, for what undoes it step by step (``fidelity: reference``).
     """
 
     view_from_stored: Tensor
     flipped: Tensor
     color: Tensor
     blur: Tensor
+    draws: Draws
 
 
 def draw_crop(
@@ -60,7 +72,8 @@ def draw_view(ranges: ViewParams, base_from_stored: Tensor, side: int, random: t
     view_from_base, flipped, color, blur = (
         drawn.to(device, non_blocking=True) for drawn in (view_from_base, flipped, color, blur)
     )
-    return View(view_from_base @ base_from_stored, flipped, color, blur)
+    draws = Draws(*(drawn.to(device, non_blocking=True) for drawn in (rotation, shear, translate, scale)))
+    return View(view_from_base @ base_from_stored, flipped, color, blur, draws)
 
 
 def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:

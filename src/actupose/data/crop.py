@@ -23,7 +23,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a cut lies in a square of ``side`` pixels: resized to (width, height), then padded."""
+    """Where a cut lies in a square of ``side`` pixels: resized to (width, height), padded, then mirrored."""
 
     cut: Cut
     width: int
@@ -31,6 +31,7 @@ class Placement:
     pad_left: int
     pad_upper: int
     side: int
+    mirrored: bool = False
 
 
 def scale_box(
@@ -51,12 +52,12 @@ def scale_box(
     return Cut(cut_left, cut_upper, side, side)
 
 
-def place(cut: Cut, side: int) -> Placement:
+def place(cut: Cut, side: int, *, mirrored: bool = False) -> Placement:
     """Fit a cut into a square: the longer side fills it, the rest is split evenly, the odd pixel last."""
     longest = max(cut.width, cut.height)
     width = max(1, side * cut.width // longest)
     height = max(1, side * cut.height // longest)
-    return Placement(cut, width, height, (side - width) // 2, (side - height) // 2, side)
+    return Placement(cut, width, height, (side - width) // 2, (side - height) // 2, side, mirrored)
 
 
 def move_points(points_orig: np.ndarray, placement: Placement) -> np.ndarray:
@@ -65,7 +66,10 @@ def move_points(points_orig: np.ndarray, placement: Placement) -> np.ndarray:
     scale = np.array([placement.width / cut.width, placement.height / cut.height])
     offset = np.array([cut.left, cut.upper])
     padding = np.array([placement.pad_left, placement.pad_upper])
-    return np.asarray((points_orig - offset + 0.5) * scale - 0.5 + padding)
+    points = np.asarray((points_orig - offset + 0.5) * scale - 0.5 + padding)
+    if placement.mirrored:
+        points[:, 0] = placement.side - 1 - points[:, 0]
+    return points
 
 
 def move_image(image: np.ndarray, placement: Placement) -> np.ndarray:
@@ -79,7 +83,7 @@ def move_image(image: np.ndarray, placement: Placement) -> np.ndarray:
     square = np.zeros((placement.side, placement.side, 3), dtype=np.uint8)
     rows = slice(placement.pad_upper, placement.pad_upper + placement.height)
     square[rows, placement.pad_left : placement.pad_left + placement.width] = pixels
-    return square
+    return cv2.flip(square, 1) if placement.mirrored else square
 
 
 def inside(points_orig: np.ndarray, cut: Cut) -> np.ndarray:

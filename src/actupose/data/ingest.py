@@ -17,7 +17,7 @@ import numpy as np
 from actupose.data.corpora import index_corpus
 from actupose.data.corpora.pictures import Picture, encode_jpeg, read_picture
 from actupose.data.corpora.records import Label, Record, Refusal, Rejection
-from actupose.data.crop import Cut, inside, move_image, move_points, place, scale_box
+from actupose.data.crop import Cut, Placement, inside, move_image, move_points, place, scale_box
 from actupose.data.image_store import write_images
 from actupose.errors import UserError
 from actupose.params import Corpus, DataParams, IngestParams
@@ -145,13 +145,13 @@ def prepare(
     try:
         picture = _picture(entry)
         height, width = picture.pixels.shape[:2]
-        cut = _cut(entry, width, height)
-        keypoints_px, visible = place_label(entry.label, cut, (width, height), num_keypoints, side)
+        placement = place(_cut(entry, width, height), side, mirrored=entry.mirrored)
+        keypoints_px, visible = place_label(entry.label, placement, (width, height), num_keypoints)
     except Refusal as refusal:
         return Rejection(entry.origin, str(refusal))
     except OSError as error:
         return Rejection(entry.origin, error.strerror or "cannot be read")
-    return StoredPicture(entry, _encode(picture, cut, side, quality), keypoints_px, visible)
+    return StoredPicture(entry, _encode(picture, placement, quality), keypoints_px, visible)
 
 
 def _picture(record: Record) -> Picture:
@@ -169,16 +169,17 @@ def _cut(record: Record, width: int, height: int) -> Cut:
         raise Refusal(str(error)) from None
 
 
-def _encode(picture: Picture, cut: Cut, side: int, quality: int) -> bytes:
+def _encode(picture: Picture, placement: Placement, quality: int) -> bytes:
     """Bytes to store: the file's own where it already is the square, else one JPEG encoding."""
-    height, width = picture.pixels.shape[:2]
-    if picture.encoded is not None and cut == Cut(0, 0, side, side) and (width, height) == (side, side):
+    side = placement.side
+    unmoved = picture.pixels.shape[:2] == (side, side) and placement == place(Cut(0, 0, side, side), side)
+    if picture.encoded is not None and unmoved:
         return picture.encoded
-    return encode_jpeg(move_image(picture.pixels, place(cut, side)), quality)
+    return encode_jpeg(move_image(picture.pixels, placement), quality)
 
 
 def place_label(
-    label: Label | None, cut: Cut, size: tuple[int, int], num_keypoints: int, side: int
+    label: Label | None, placement: Placement, size: tuple[int, int], num_keypoints: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(K, 2) float32 keypoints in the stored square and (K,) visibility; all NaN without a label.
 
@@ -194,10 +195,10 @@ def place_label(
         raise Refusal("a keypoint is not a finite number")
     if ((points < np.negative(size)) | (points > 2 * np.array(size))).any():
         raise Refusal("a keypoint lies farther outside the image than the image is large")
-    visible = label.visible & inside(label.keypoints_orig, cut)
+    visible = label.visible & inside(label.keypoints_orig, placement.cut)
     if not visible.any():
         raise Refusal("no keypoint is visible")
-    keypoints_px = move_points(label.keypoints_orig, place(cut, side))
+    keypoints_px = move_points(label.keypoints_orig, placement)
     keypoints_px[~label.annotated] = np.nan
     return keypoints_px.astype(np.float32), visible
 

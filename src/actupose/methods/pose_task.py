@@ -8,7 +8,8 @@ from torch import Tensor
 from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import heatmaps_from_output, render_gaussians, soft_argmax
 from actupose.core.losses import evalpose_loss, heatmap_kl, heatmap_mse, masked_mean
-from actupose.params import HeatmapParams
+from actupose.core.reference import render_labels
+from actupose.params import Fidelity, HeatmapParams
 from actupose.skeleton import Skeleton
 
 
@@ -20,6 +21,7 @@ class PoseTask:
     image_size: int
     heatmap: HeatmapParams
     permutation: Tensor
+    fidelity: Fidelity = "corrected"
 
     def cells(self, keypoints: Tensor, side: int) -> Tensor:
         """Keypoints (B, K, 2) from image pixels to cells of a heat map ``side`` cells wide."""
@@ -27,11 +29,22 @@ class PoseTask:
         return transform_points(keypoints, heatmap_from_image)
 
     def heatmap_loss(self, raw: Tensor, keypoints: Tensor, keep: Tensor) -> Tensor:
-        """Mean loss over kept keypoints of raw output (B, K, h, w) against Gaussians at ``keypoints`` px."""
+        """Loss of raw output (B, K, h, w) against Gaussians at ``keypoints`` px: mean over the kept ones.
+
+        With ``fidelity: reference`` labels are drawn in whole cells, and the mean is over all keypoints, a
+        dropped one counting as 0.
+        """
         size = (raw.shape[2], raw.shape[3])
-        target = render_gaussians(self.cells(keypoints, raw.shape[-1]), size, self.heatmap.sigma)
         loss = heatmap_kl if self.heatmap.loss == "kl" else heatmap_mse
+        if self.fidelity == "reference":
+            target = render_labels(keypoints, self.stride(raw), size[0], self.heatmap.sigma)
+            return torch.where(keep, loss(raw, target), 0).mean()
+        target = render_gaussians(self.cells(keypoints, raw.shape[-1]), size, self.heatmap.sigma)
         return masked_mean(loss(raw, target), keep)
+
+    def stride(self, maps: Tensor) -> float:
+        """Image pixels a cell of heat maps (B, K, h, w)."""
+        return self.image_size / maps.shape[-1]
 
     def evalpose(self, raw: Tensor, keypoints: Tensor, keep: Tensor) -> Tensor:
         """EvalPose loss (P2 eq. 5) of the output's soft arg-max against ``keypoints`` (px)."""

@@ -6,13 +6,17 @@ from actupose.params import (
     AdaptationParams,
     AugmentParams,
     CurriculumParams,
+    Fidelity,
     HeatmapParams,
     MethodParams,
     NetworkParams,
     OptimParams,
     Params,
+    PosedaParams,
+    RegdaParams,
     ScheduleParams,
     Settings,
+    StyleParams,
 )
 from actupose.skeleton import SKELETONS, Skeleton, SkeletonName
 
@@ -29,6 +33,10 @@ class TrainingSettings(Settings):
     heatmap: HeatmapParams
     augment: AugmentParams
     adaptation: AdaptationParams
+    fidelity: Fidelity
+    style: StyleParams
+    regda: RegdaParams
+    poseda: PosedaParams
     curriculum: CurriculumParams
     schedule: ScheduleParams
     optim: OptimParams
@@ -44,10 +52,14 @@ class TrainingSettings(Settings):
             skeleton_name=params.data.skeleton,
             image_size=params.data.image_size,
             method=params.methods[method],
-            network=params.network,
+            network=_network(params, method),
             heatmap=params.heatmap,
             augment=params.augment,
             adaptation=params.adaptation,
+            fidelity=params.fidelity,
+            style=params.style,
+            regda=params.regda,
+            poseda=params.poseda,
             curriculum=params.curriculum,
             schedule=params.schedule,
             optim=params.optim,
@@ -59,3 +71,10 @@ class TrainingSettings(Settings):
     def skeleton(self) -> Skeleton:
         """The skeleton itself."""
         return SKELETONS[self.skeleton_name]
+
+
+def _network(params: Params, method: str) -> NetworkParams:
+    """RegDA's main head is as deep as its adversarial one."""
+    if params.methods[method].adaptation == "regda":
+        return params.network.model_copy(update={"head_layers": params.regda.head_layers})
+    return params.network

@@ -16,16 +16,23 @@ from actupose.methods.checkpoint import load_checkpoint, save_checkpoint
 from actupose.methods.curriculum_state import CurriculumState, Row
 from actupose.methods.epoch_evaluation import predict_all, save_epoch_predictions, source_pck
 from actupose.methods.mean_teacher import MeanTeacher
-from actupose.methods.networks import Networks
-from actupose.methods.pose_task import PoseTask, flip_permutation
+from actupose.methods.poseda import PoseDA
+from actupose.methods.regda import RegDA
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.step_terms import StepTerms
-from actupose.methods.supervised import LabelledBatch, labelled_forward, supervised_terms
+from actupose.methods.supervised import LabelledBatch, Supervised
 from actupose.methods.training_data import TrainingData
 from actupose.nets.pose_model import mean_peaks
 from actupose.params import ComputeParams
 
 Track = Callable[[int, Mapping[str, float]], None]
+
+METHODS: dict[str, type[Supervised]] = {
+    "supervised": Supervised,
+    "mean_teacher": MeanTeacher,
+    "regda": RegDA,
+    "poseda": PoseDA,
+}
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -55,14 +62,8 @@ class Trainer:
         self.data = data
         self.folder = folder
         self.key = key
-        self.networks = Networks(settings, compute)
-        device = self.networks.device
-        permutation = flip_permutation(settings.skeleton).to(device)
-        self.task = PoseTask(settings.skeleton, settings.image_size, settings.heatmap, permutation)
-        self.adaptation = MeanTeacher(
-            self.task, settings.augment, settings.adaptation, settings.method.weights
-        )
-        self.labels = data.labels.to(device)
+        self.method = METHODS[settings.method.adaptation](settings, compute, data.style_net)
+        self.labels = data.labels.to(self.method.device)
         self.curriculum = _curriculum(settings, data.vae_scores)
         self.step = 0
         self.history: list[dict[str, float]] = []
@@ -92,7 +93,7 @@ class Trainer:
     @property
     def adapted(self) -> bool:
         """Whether adaptation has begun: then the teacher stands for the run."""
-        return self._adapts(self.step - 1)
+        return self.method.is_adapting(self.step - 1)
 
     @property
     def evaluated_epochs(self) -> list[int]:
@@ -100,18 +101,13 @@ class Trainer:
         every, epochs = self.settings.every_epochs, self.settings.schedule.epochs
         return [e for e in range(epochs) if every and ((e + 1) % every == 0 or e + 1 == epochs)]
 
-    def _adapts(self, step: int) -> bool:
-        return self.settings.method.adaptation == "mean_teacher" and step >= self._first_adaptation_step
-
-    @property
-    def _first_adaptation_step(self) -> int:
-        return self.settings.schedule.pretrain_epochs * self.settings.schedule.steps_per_epoch
-
     def _run_epoch(self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
-        self._rate = self.networks.set_epoch(epoch)
+        self._rate = self.method.set_epoch(epoch)
         pool = self._pool(epoch)
-        if self.step == self._first_adaptation_step:
-            self.networks.start_adaptation()
+        schedule = self.settings.schedule
+        # The epoch is asked too: a run stopped after the last step before has that epoch still to finish.
+        if epoch == schedule.pretrain_epochs and self.step == schedule.first_adaptation_step:
+            self.method.start_adaptation()
         first_step = self.step
         started = saved = time.monotonic()
         for labelled, target in self._batches(epoch, pool):
@@ -123,7 +119,7 @@ class Trainer:
             if time.monotonic() - saved > 60 * self.compute.checkpoint_minutes:
                 self._save()
                 saved = time.monotonic()
-        images = (self.step - first_step) * self.settings.schedule.batch_size
+        images = (self.step - first_step) * schedule.batch_size
         self._speed = images / (time.monotonic() - started)
         if self.curriculum is not None:
             self.curriculum_rows += self.curriculum.rows(epoch, pool)
@@ -134,13 +130,13 @@ class Trainer:
         return self.curriculum.pool(epoch, self.settings.seed)
 
     def _batches(self, epoch: int, pool: Tensor) -> Iterator[tuple[ImageBatch, ImageBatch | None]]:
-        """What is left of an epoch's batches: labelled, and of the target where the epoch adapts."""
-        schedule, seed, device = self.settings.schedule, self.settings.seed, self.networks.device
+        """What is left of an epoch's batches: labelled, and of the target where the method wants them."""
+        schedule, seed, device = self.settings.schedule, self.settings.seed, self.method.device
         done = self.step - epoch * schedule.steps_per_epoch
         size = (schedule.steps_per_epoch, schedule.batch_size)
         plan = epoch_plan(pool, size, seed, "labelled order", epoch)[done:]
         labelled = self.data.labelled.batches(plan, self.compute.workers)
-        if not self._adapts(self.step):
+        if not self.method.wants_target(self.step):
             return ((batch.to(device), None) for batch in labelled)
         everything = torch.arange(len(self.data.target))
         plan = epoch_plan(everything, size, seed, "target order", epoch)[done:]
@@ -148,42 +144,15 @@ class Trainer:
         return ((a.to(device), b.to(device)) for a, b in zip(labelled, target, strict=True))
 
     def _train_step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
-        terms, peaks = self._terms(labelled, target)
-        weights = self._term_weights()
-        loss = torch.stack([weights[name] * value for name, value in terms.items() if name in weights]).sum()
-        self._check_last_terms()
-        self._unchecked = StepTerms.send(self.step, terms, labelled, target)
-        self.networks.optimise(loss)
-        if target is not None:
-            self.networks.update_teacher()
-        self.peaks[labelled.index] = peaks
-        for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
-        self.step += 1
-
-    def _terms(self, labelled: ImageBatch, target: ImageBatch | None) -> tuple[dict[str, Tensor], Tensor]:
-        """Loss terms (and shares to log) of one step, and the student's peaks (B,) on the labelled batch."""
-        seed, evalpose = self.settings.seed, self.settings.method.weights.evalpose > 0
         index = labelled.index
         batch = LabelledBatch(labelled.images, self.labels.keypoints[index], self.labels.visible[index])
-        student, teacher = self.networks.student, self.networks.teacher
-        source = labelled_forward(self.task, self.settings.augment, student, batch, seed, self.step)
-        terms = supervised_terms(self.task, source, evalpose)
-        if target is not None:
-            terms |= self.adaptation.terms(student, teacher, source, target.images, seed, self.step)
-        peaks = self.task.heatmaps(source.raw.detach()).amax(dim=(2, 3))
-        return terms, mean_peaks(peaks)
-
-    def _term_weights(self) -> dict[str, float]:
-        """Weight of each loss term (P2 eq. 8); a value without a weight is only logged."""
-        weights = self.settings.method.weights
-        return {
-            "source": weights.udape,
-            "consistency": weights.udape,
-            "evalpose_source": weights.evalpose,
-            "evalpose_target": weights.evalpose,
-            "cross_domain": weights.cross_domain,
-        }
+        result = self.method.train_step(self.step, batch, target.images if target is not None else None)
+        self._check_last_terms()
+        self._unchecked = StepTerms.send(self.step, result.terms, labelled, target)
+        self.peaks[index] = result.peaks
+        for name, value in result.terms.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
+        self.step += 1
 
     def _check_last_terms(self) -> None:
         """Look at the terms of the step before, while the device is busy with this one."""
@@ -217,15 +186,15 @@ class Trainer:
         assert self.curriculum is not None
         if not self.curriculum.reranks or self.settings.curriculum.confidence == "online":
             return self.peaks.cpu()
-        student = self.networks.predictor(adapted=False)
-        prediction = predict_all(student, self.data.labelled, self.networks.device, self.compute.workers)
-        self.networks.train()
+        student = self.method.predictor(adapted=False)
+        prediction = predict_all(student, self.data.labelled, self.method.device, self.compute.workers)
+        self.method.train()
         return mean_peaks(prediction.confidence)
 
     def _look(self, epoch: int) -> dict[str, float]:
         """Save the model's word on the target's test images; its accuracy on source validation images."""
-        device, workers = self.networks.device, self.compute.workers
-        model = self.networks.predictor(self.adapted)
+        device, workers = self.method.device, self.compute.workers
+        model = self.method.predictor(self.adapted)
         target = predict_all(model, self.data.target_test, device, workers)
         save_epoch_predictions(self.folder, epoch, self.data.target_test.sample_ids, target)
         accuracy = {}
@@ -235,22 +204,22 @@ class Trainer:
             accuracy["source_val/pck_0.05"] = source_pck(
                 source, labels, self.settings.skeleton, self.settings.image_size
             )
-        self.networks.train()
+        self.method.train()
         return accuracy
 
     def _start_epoch_record(self) -> None:
         """Sums of the terms, and peaks of the labelled samples seen, since the epoch began."""
         self.sums: dict[str, Tensor] = {}
-        self.peaks = torch.full((len(self.data.labelled),), torch.nan, device=self.networks.device)
+        self.peaks = torch.full((len(self.data.labelled),), torch.nan, device=self.method.device)
 
     def _save(self) -> None:
         self._check_last_terms()
-        if not self.networks.is_finite():
+        if not self.method.is_finite():
             raise NonFiniteLossError(f"step {self.step - 1}: it left weights that are not finite")
         state = {
             "key": self.key,
             "step": self.step,
-            "networks": self.networks.state_dict(),
+            "method": self.method.state_dict(),
             "curriculum": self.curriculum.state_dict() if self.curriculum is not None else None,
             "history": self.history,
             "curriculum_rows": self.curriculum_rows,
@@ -264,11 +233,11 @@ class Trainer:
         if state is None:
             return
         self.step = state["step"]
-        self.networks.load_state_dict(state["networks"])
+        self.method.load_state_dict(state["method"])
         if self.curriculum is not None:
             self.curriculum.load_state_dict(state["curriculum"])
         self.history, self.curriculum_rows = state["history"], state["curriculum_rows"]
-        device = self.networks.device
+        device = self.method.device
         self.sums = {name: value.to(device) for name, value in state["sums"].items()}
         self.peaks = state["peaks"].to(device)
 

@@ -9,7 +9,7 @@ from actupose.methods.checkpoint import checkpoint_key, remove_checkpoints
 from actupose.methods.epoch_evaluation import gather_epoch_predictions, remove_epoch_predictions
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Trainer
-from actupose.methods.training_data import input_files, open_training_data, target_rows
+from actupose.methods.training_data import Inputs, input_files, open_training_data, target_rows
 from actupose.nets.pose_model import save_model
 from actupose.params import ComputeParams
 from actupose.tables import CURRICULUM, HISTORY, epoch_predictions_schema, history_table, write_table
@@ -18,19 +18,20 @@ CODE_FOLDERS = ("core", "data", "nets", "methods")
 
 
 def open_trainer(
-    settings: TrainingSettings, compute: ComputeParams, ingested: Path, bins: Path, checkpoints: Path
+    settings: TrainingSettings, compute: ComputeParams, inputs: Inputs, checkpoints: Path
 ) -> Trainer:
     """A trainer whose folder below ``checkpoints`` is named by method, seed and key."""
-    decisive = settings.model_dump_json() + target_rows(settings, ingested)
-    key = checkpoint_key(decisive, [*_code_files(), *input_files(settings, ingested, bins)])
+    data = open_training_data(settings, inputs)  # before the key: it tells what is missing in one line
+    decisive = settings.model_dump_json() + target_rows(settings, inputs.ingested)
+    key = checkpoint_key(decisive, [*_code_files(), *input_files(settings, inputs)])
     folder = checkpoints / f"{settings.method_name}-{settings.seed}-{key}"
-    return Trainer(settings, compute, open_training_data(settings, ingested, bins), folder, key)
+    return Trainer(settings, compute, data, folder, key)
 
 
 def write_outputs(trainer: Trainer, out: Path) -> None:
     """Write everything of ``runs/<method>-<seed>/``, then drop what a resume needs: it is done."""
     num_keypoints = len(trainer.settings.skeleton)
-    save_model(out, trainer.networks.bare(trainer.adapted), trainer.networks.info)
+    save_model(out, trainer.method.bare(trainer.adapted), trainer.method.student.info)
     write_table(out / "history.parquet", history_table(trainer.history), HISTORY)
     rows = pa.Table.from_pylist(trainer.curriculum_rows, schema=CURRICULUM)
     write_table(out / "curriculum.parquet", rows, CURRICULUM)

@@ -13,7 +13,18 @@ from torch import Tensor
 from actupose.data.dataset import DomainImages, Labels, read_labels
 from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
+from actupose.methods.style_training import load_style
+from actupose.nets.style_net import StyleNet
 from actupose.tables import SCORES, read_table, samples_schema
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders of the stages before: ``ingested/{source,target}``, ``bins/source``, the style net."""
+
+    ingested: Path
+    bins: Path
+    style: Path
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,7 @@ class TrainingData:
         target_test: images on which the model's word is saved as training goes on.
         source_val: labelled source images for a learning curve, None where the source has no such split.
         vae_scores: (N,) score of every labelled training sample, None for the oracle.
+        style_net: what restyles images, None where no batch is restyled by a net.
     """
 
     labelled: DomainImages
@@ -34,18 +46,19 @@ class TrainingData:
     target_test: DomainImages
     source_val: tuple[DomainImages, Labels] | None
     vae_scores: Tensor | None
+    style_net: StyleNet | None
 
 
-def open_training_data(settings: TrainingSettings, ingested: Path, bins: Path) -> TrainingData:
-    """Open the inputs below ``ingested/{source,target}`` and the scores below ``bins/source``.
+def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingData:
+    """Open what a run reads.
 
     Source samples without a score (poses that could not be normalised) take no part.
 
     Raises:
         UserError: a table is missing, a split is empty, or there is no label to learn from.
     """
-    skeleton, supervision = settings.skeleton, settings.method.supervision
-    scores = _scores(bins / "source") if supervision == "source" else None
+    skeleton, supervision, ingested = settings.skeleton, settings.method.supervision, inputs.ingested
+    scores = _scores(inputs.bins / "source") if supervision == "source" else None
     scored = None if scores is None else list(scores)
     labelled = DomainImages(ingested / supervision, "train", skeleton, scored)
     labels = read_labels(ingested / supervision, "train", skeleton, scored)
@@ -61,15 +74,23 @@ def open_training_data(settings: TrainingSettings, ingested: Path, bins: Path) -
         target_test=DomainImages(ingested / "target", "test", skeleton),
         source_val=_source_val(ingested / "source", settings),
         vae_scores=None if scores is None else torch.tensor([scores[s] for s in labelled.sample_ids]),
+        style_net=load_style(inputs.style) if _needs_style_net(settings) else None,
     )
 
 
-def input_files(settings: TrainingSettings, ingested: Path, bins: Path) -> list[Path]:
+def _needs_style_net(settings: TrainingSettings) -> bool:
+    return settings.method.adaptation == "mean_teacher" and settings.style.kind == "adain"
+
+
+def input_files(settings: TrainingSettings, inputs: Inputs) -> list[Path]:
     """Files whose content decides the weights; labels of the target count for the oracle alone."""
-    files = [ingested / "source" / "samples.parquet", bins / "source" / "scores.parquet"]
+    ingested = inputs.ingested
+    files = [ingested / "source" / "samples.parquet", inputs.bins / "source" / "scores.parquet"]
     files += [ingested / domain / "images.arrow" for domain in ("source", "target")]
     if settings.method.supervision == "target":
         files.append(ingested / "target" / "samples.parquet")
+    if _needs_style_net(settings):
+        files.append(inputs.style / "style.safetensors")
     return files
 
 

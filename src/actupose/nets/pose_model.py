@@ -12,7 +12,7 @@ from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import decode, heatmaps_from_output, peak_cells
 from actupose.errors import UserError
 from actupose.nets.pose_resnet import PoseResNet
-from actupose.params import HeatmapParams, NetworkParams, Settings
+from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings
 from actupose.skeleton import SKELETONS, SkeletonName
 from actupose.tables import atomic_path
 
@@ -31,6 +31,7 @@ class ModelInfo(Settings):
     image_size: int
     network: NetworkParams
     heatmap: HeatmapParams
+    fidelity: Fidelity = "corrected"  # a model saved before there was a choice
 
 
 class Prediction(NamedTuple):
@@ -52,12 +53,20 @@ class PoseModel(nn.Module):
     def forward(self, images: Tensor) -> Prediction:
         """Predictions for a batch of images of the model's own size."""
         raw = self.network(images).heatmaps
-        return predictions_from_output(raw, images.shape[-1], self.info.heatmap)
+        return predictions_from_output(raw, images.shape[-1], self.info.heatmap, self.info.fidelity)
 
 
-def predictions_from_output(raw: Tensor, image_size: int, heatmap: HeatmapParams) -> Prediction:
-    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide."""
+def predictions_from_output(
+    raw: Tensor, image_size: int, heatmap: HeatmapParams, fidelity: Fidelity = "corrected"
+) -> Prediction:
+    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide.
+
+    With ``fidelity: reference`` a keypoint is its highest cell times the stride, as the public code has it.
+    """
     heatmaps = heatmaps_from_output(raw, heatmap.loss, heatmap.sigma)
+    if fidelity == "reference":
+        cells, confidence = decode(heatmaps, "argmax")
+        return Prediction(cells * (image_size / raw.shape[-1]), confidence, peak_cells(heatmaps))
     cells, confidence = decode(heatmaps, heatmap.decode)
     image_from_heatmap = scale_matrix(raw.shape[-1], image_size, raw.device)
     keypoints = transform_points(cells, image_from_heatmap)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from actupose.params import Params
-from actupose.report.columns import SELECTIONS, UPPER_BOUND, Column, Selection, comparison_columns
+from actupose.report.columns import (
+    SELECTIONS,
+    UPPER_BOUND,
+    Column,
+    Selection,
+    comparison_columns,
+    method_mark,
+)
 from actupose.report.read import Run
 from actupose.skeleton import SKELETONS
 
@@ -34,10 +41,19 @@ class Comparison:
 
     threshold: float
     seeds: tuple[int, ...]
-    labels: dict[str, str]
-    upper_bounds: tuple[str, ...]
+    marks: dict[str, str]
     tables: dict[Selection, tuple[Row, ...]]
     columns: dict[Selection, tuple[Column, ...]]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Names of the methods as a person reads them."""
+        return {method: f"{method} {mark}".rstrip() for method, mark in self.marks.items()}
+
+    @property
+    def upper_bounds(self) -> tuple[str, ...]:
+        """Methods that are trained on target labels."""
+        return tuple(method for method, mark in self.marks.items() if mark == UPPER_BOUND)
 
     @property
     def has_target_labels(self) -> bool:
@@ -49,13 +65,11 @@ def compare_runs(runs: Sequence[Run], params: Params) -> Comparison:
     """Aggregate all runs over their seeds."""
     summary = summarise(run_figures(runs))
     tables = {rule: rows for rule, rows in summary.items() if rule == "last" or any(row.mean for row in rows)}
-    upper_bounds = tuple(m for m in params.train.methods if params.methods[m].supervision == "target")
     wanted = comparison_columns(SKELETONS[params.data.skeleton])
     return Comparison(
         threshold=params.evaluation.threshold,
         seeds=params.train.seeds,
-        labels={m: f"{m} {UPPER_BOUND}" if m in upper_bounds else m for m in params.train.methods},
-        upper_bounds=upper_bounds,
+        marks={name: method_mark(params.methods[name]) for name in params.train.methods},
         tables=tables,
         columns={rule: _known_columns(rows, wanted) for rule, rows in tables.items()},
     )

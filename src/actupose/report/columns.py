@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from actupose.params import MethodParams
 from actupose.skeleton import Skeleton
 
 Selection = Literal["last", "best_on_target"]
@@ -16,7 +17,11 @@ SELECTION_RULES: dict[Selection, str] = {
     ),
 }
 UPPER_BOUND = "(target labels)"
-UPPER_BOUND_NOTE = f"{UPPER_BOUND}: trained on the target's labels, an upper bound and not a method."
+OUR_READING = "(our reading)"
+MARK_NOTES = {
+    UPPER_BOUND: f"{UPPER_BOUND}: trained on the target's labels, an upper bound and not a method.",
+    OUR_READING: f"{OUR_READING}: the idea of a paper whose text was not at hand, not a reproduction of it.",
+}
 UNKNOWN = "-"
 _PAPER_SHORT = {"shoulder": "Sld", "elbow": "Elb"}
 
@@ -34,12 +39,17 @@ class Column:
     factor: float = 100.0
 
 
+def method_mark(method: MethodParams) -> str:
+    """What stands beside a method's name wherever its figures do; empty for most."""
+    if method.supervision == "target":
+        return UPPER_BOUND
+    return OUR_READING if method.adaptation == "poseda" else ""
+
+
 def comparison_columns(skeleton: Skeleton) -> tuple[Column, ...]:
     """Every figure that a table for people shows."""
-    groups = [
-        Column(f"pck_{name}", name.capitalize(), _PAPER_SHORT.get(name, name.capitalize()))
-        for name in skeleton.groups
-    ]
+    titles = {name: name[0].upper() + name[1:] for name in skeleton.groups}
+    groups = [Column(f"pck_{name}", title, _PAPER_SHORT.get(name, title)) for name, title in titles.items()]
     return (
         *groups,
         Column("pck_all", "All", "All"),

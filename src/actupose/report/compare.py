@@ -5,9 +5,10 @@ from pathlib import Path
 
 from actupose.params import Params, TrainParams
 from actupose.report.aggregate import Comparison, compare_runs, run_figures
-from actupose.report.figures import draw_figures
+from actupose.report.figures import draw_figures, draw_restyled
 from actupose.report.html import report_html
 from actupose.report.read import Folders, read_evidence
+from actupose.report.restyled import restyled_examples
 from actupose.report.text import comparison_csv, comparison_json, comparison_markdown, runs_csv
 from actupose.tables import atomic_path
 
@@ -20,6 +21,7 @@ def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:
     evidence = read_evidence(folders, params)
     comparison = compare_runs(evidence.runs, params)
     figures = draw_figures(evidence, comparison, params)
+    figures += draw_restyled(restyled_examples(folders, params))
     texts = {
         "comparison.csv": comparison_csv(comparison),
         "comparison.json": comparison_json(comparison),

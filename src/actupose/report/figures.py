@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,12 +12,13 @@ from actupose.report import gallery
 from actupose.report.aggregate import Comparison, history_curves, per_bin_curves
 from actupose.report.photos import choose_photos
 from actupose.report.plots.look import method_looks, png_bytes, report_style
-from actupose.report.plots.photos import plot_photos
+from actupose.report.plots.photos import plot_columns, plot_photos
 from actupose.report.plots.results import plot_groups, plot_per_bin
-from actupose.report.plots.scores import plot_scores
+from actupose.report.plots.scores import plot_scores, plot_similarity, plot_variation
 from actupose.report.plots.skeletons import plot_gallery
-from actupose.report.plots.training import plot_histories, plot_schedules
+from actupose.report.plots.training import plot_histories, plot_reranking, plot_schedules
 from actupose.report.read import Evidence
+from actupose.report.similarity import POSES_PER_BIN, bin_similarity
 from actupose.report.text import seeds_phrase
 from actupose.skeleton import SKELETONS
 
@@ -50,9 +52,21 @@ def draw_figures(evidence: Evidence, comparison: Comparison, params: Params) -> 
             *_result_figures(evidence, comparison, params),
             *_photo_figure(evidence, comparison, params),
             *_score_figures(evidence, params),
-            *_schedule_figure(evidence, params),
+            *_schedule_figures(evidence, params),
             *_learning_figure(evidence, comparison, params),
         ]
+
+
+def draw_restyled(examples: dict[str, np.ndarray] | None) -> list[ReportFigure]:
+    """Images before and after style transfer, if there is any."""
+    if examples is None:
+        return []
+    caption = (
+        "Training images of both domains, and each in the look of the one beside it, at full weight. The "
+        "mean teacher restyles the student's source images and its own target images."
+    )
+    with report_style():
+        return [_drawn("restyled", "Style transfer", caption, plot_columns(examples))]
 
 
 def _drawn(name: str, title: str, caption: str, figure: Figure) -> ReportFigure:
@@ -109,6 +123,19 @@ def _score_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]
         "for all. Compare P1 figure 3a.",
         plot_gallery(poses, SKELETONS[params.data.skeleton]),
     )
+    similarity = bin_similarity(evidence.source_poses, source, SKELETONS[params.data.skeleton])
+    yield _drawn(
+        "bin_similarity",
+        "How alike the poses of two bins are",
+        f"Mean EvalPose over pairs of {POSES_PER_BIN} poses from each source bin. Compare P1 figure 3b.",
+        plot_similarity(similarity),
+    )
+    yield _drawn(
+        "pose_variation",
+        "Pose variation of the source's bins",
+        "Mean angular difference of sampled pairs: quartiles, 5 to 95 %, mean. Compare P2 figure 3.",
+        plot_variation(source.bins),
+    )
     yield _drawn(
         "score_distribution",
         "Pose scores of the domains" if len(known) > 1 else "Pose scores of the source",
@@ -118,7 +145,7 @@ def _score_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]
     )
 
 
-def _schedule_figure(evidence: Evidence, params: Params) -> Iterator[ReportFigure]:
+def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]:
     scheduled = [m for m in params.train.methods if params.methods[m].curriculum != "uniform"]
     if not scheduled:
         return
@@ -133,6 +160,13 @@ def _schedule_figure(evidence: Evidence, params: Params) -> Iterator[ReportFigur
         "Compare P2 figure 5."
     )
     yield _drawn("schedule", "What the curricula drew", caption, plot_schedules(schedules, with_peak))
+    if with_peak:
+        yield _drawn(
+            "reranking",
+            "What the model's confidence re-ranked",
+            "Samples of a bin that the epoch before had in another bin, mean over seeds (P2 3.1.2).",
+            plot_reranking({m: schedules[m] for m in with_peak}),
+        )
 
 
 def _learning_figure(evidence: Evidence, comparison: Comparison, params: Params) -> Iterator[ReportFigure]:

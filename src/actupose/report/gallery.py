@@ -22,7 +22,7 @@ def choose_poses(poses: pa.Table, source: BinnedPoses) -> list[tuple[str, np.nda
         members = source.scores.loc[source.scores["bin"] == numbers[place], "sample_id"].to_numpy()
         chosen = rng.choice(members, min(POSES_PER_BIN, len(members)), replace=False)
         heading = _heading(int(place), len(numbers), float(source.bins["score_mean"].iloc[place]))
-        rows.append((heading, _poses_of(poses, list(chosen))))
+        rows.append((heading, poses_of(poses, list(chosen))))
     return rows
 
 
@@ -31,6 +31,7 @@ def _heading(place: int, num_bins: int, score: float) -> str:
     return f"bin {place}{extreme}\nmean score {score:.2g}"
 
 
-def _poses_of(poses: pa.Table, sample_ids: list[str]) -> np.ndarray:
+def poses_of(poses: pa.Table, sample_ids: list[str]) -> np.ndarray:
+    """(M, K, 2) normalised poses of these samples; a keypoint that is not visible is NaN."""
     rows = poses.take(pc.index_in(pa.array(sample_ids, pa.string()), poses.column("sample_id")))
     return np.where(list_values(rows, "visible")[..., None], keypoint_values(rows, "pose"), np.nan)

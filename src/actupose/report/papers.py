@@ -5,9 +5,20 @@ P2 = "ACTUPose: Active Curriculum Training for Unsupervised Domain Adaptation in
 Numbers are x100, as printed.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from actupose.params import Corpus, DataParams, FiguresData, LspData, SurrealData
+from actupose.params import (
+    Corpus,
+    DataParams,
+    FiguresData,
+    H3dData,
+    Human36mData,
+    LspData,
+    RhdData,
+    SurrealData,
+    SurrealRawData,
+)
 
 Row = tuple[str, tuple[float | None, ...]]
 
@@ -85,20 +96,38 @@ def _corpus_name(corpus: Corpus) -> str:
 
 def comparability(data: DataParams) -> str:
     """Say what must be known before a number measured here is held against a published one."""
-    if not (isinstance(data.source, SurrealData) and isinstance(data.target, LspData)):
-        return (
-            f"This report measures {task_name(data)} with the skeleton {data.skeleton}, not one of the "
-            "papers' tasks: the tables are shown for orientation, and no number above can be held "
-            "against them."
-        )
-    remarks = ["Same task as the first table."]
-    if data.source.joint_map != "tllib":
-        remarks.append(
+    match data.source, data.target:
+        case SurrealData() | SurrealRawData(), LspData():
+            remarks = ["Same task as the first table.", *_shoulders(data), *_lsp_split(data)]
+        case SurrealData() | SurrealRawData(), Human36mData():
+            remarks = [f"Same task as the column {TASKS[1]}.", *_shoulders(data), *_human36m_draw(data)]
+        case RhdData(), H3dData():
+            remarks = [f"Same task as the column {TASKS[2]}."]
+        case _:
+            return (
+                f"This report measures {task_name(data)} with the skeleton {data.skeleton}, not one of the "
+                "papers' tasks: the tables are shown for orientation, and no number above can be held "
+                "against them."
+            )
+    return " ".join(remarks)
+
+
+def _shoulders(data: DataParams) -> Iterator[str]:
+    if isinstance(data.source, SurrealData | SurrealRawData) and data.source.joint_map != "tllib":
+        yield (
             f"But data.source.joint_map is {data.source.joint_map}: published numbers take SMPL collars as "
             "shoulders (tllib), so shoulders and All do not compare."
         )
-    if data.target.split != "all":
-        remarks.append(
-            f"But data.target.split is {data.target.split}: the literature tests on all 2000 photos."
+
+
+def _lsp_split(data: DataParams) -> Iterator[str]:
+    if isinstance(data.target, LspData) and data.target.split != "all":
+        yield f"But data.target.split is {data.target.split}: the literature tests on all 2000 photos."
+
+
+def _human36m_draw(data: DataParams) -> Iterator[str]:
+    if isinstance(data.target, Human36mData) and data.target.test_draw != "literature":
+        yield (
+            f"But data.target.test_draw is {data.target.test_draw}: in the literature a test picture "
+            "that was drawn twice counts twice."
         )
-    return " ".join(remarks)

@@ -40,6 +40,7 @@ class Folders:
     bins: Path
     normalised: Path
     ingested: Path
+    style: Path
 
 
 @dataclass(frozen=True)

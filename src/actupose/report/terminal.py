@@ -9,7 +9,6 @@ from rich.table import Table
 from actupose.report.aggregate import Comparison, Row
 from actupose.report.columns import (
     SELECTION_RULES,
-    UPPER_BOUND,
     Column,
     Selection,
     format_deviation,
@@ -54,7 +53,7 @@ def _narrow(columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 
 def _name(comparison: Comparison, method: str) -> str:
-    return f"{method}\n{UPPER_BOUND}" if method in comparison.upper_bounds else method
+    return f"{method}\n{comparison.marks[method]}".rstrip()
 
 
 def _cell(row: Row, column: Column) -> str:

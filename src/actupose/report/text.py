@@ -8,8 +8,8 @@ import pandas as pd
 
 from actupose.report.aggregate import Comparison, Row
 from actupose.report.columns import (
+    MARK_NOTES,
     SELECTION_RULES,
-    UPPER_BOUND_NOTE,
     Column,
     Selection,
     format_deviation,
@@ -35,7 +35,7 @@ def units_phrase(comparison: Comparison) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """Remarks that stand below every table for people."""
     first = HARDEST_THIRD_NOTE if comparison.has_target_labels else NO_LABELS_NOTE
-    return [first, UPPER_BOUND_NOTE] if comparison.upper_bounds else [first]
+    return [first, *(note for mark, note in MARK_NOTES.items() if mark in comparison.marks.values())]
 
 
 def runs_csv(figures: pd.DataFrame) -> str:

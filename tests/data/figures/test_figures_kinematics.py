@@ -3,10 +3,9 @@ import math
 import pytest
 import torch
 
-from actupose.data.figures.body import average_shape, body_keypoints, sample_shape
-from actupose.data.figures.kinematics import DOF_INDEX, DOFS, SEGMENT_INDEX, forward_kinematics
-from actupose.data.figures.pose_templates import LIMITS, TEMPLATES
-from actupose.data.figures.poses import mirror_angles, sample_poses
+from actupose.data.figures.people.body import BODY, sample_shape
+from actupose.data.figures.people.pose_templates import LIMITS, TEMPLATES
+from actupose.data.figures.people.poses import mirror_angles, sample_poses
 from actupose.skeleton import BODY16
 
 EVEN_MIX = (1 / 3, 1 / 3, 1 / 3)
@@ -17,18 +16,22 @@ def at(points, name):
     return points[:, BODY16.index(name)]
 
 
+def keypoints(angles, shape):
+    return BODY.keypoints(BODY.frames(angles, shape))
+
+
 def keypoints_of(**degrees):
-    angles = torch.zeros(1, len(DOFS))
+    angles = torch.zeros(1, len(BODY.dofs))
     for dof, value in degrees.items():
-        angles[0, DOF_INDEX[dof]] = math.radians(value)
-    return body_keypoints(forward_kinematics(angles, average_shape(1).stretch))
+        angles[0, BODY.dofs.index(dof)] = math.radians(value)
+    return keypoints(angles, BODY.average_shape(1))
 
 
 def sampled(count=500, seed=3, mix=EVEN_MIX):
     rng = torch.Generator().manual_seed(seed)
     poses = sample_poses(rng, count, mix)
-    frames = forward_kinematics(poses.angles, sample_shape(rng, count).stretch)
-    return poses, frames, body_keypoints(frames)
+    frames = BODY.frames(poses.angles, sample_shape(rng, count))
+    return poses, frames, BODY.keypoints(frames)
 
 
 def bend_degrees(a, b, c):
@@ -51,17 +54,17 @@ def test_elbow_and_knee_bend_stay_within_their_limits_in_space(side, chain, dof)
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_knee_bends_backward_and_an_elbow_forward(side):
     _, frames, points = sampled()
-    thigh_front = frames.rotation[:, SEGMENT_INDEX[f"{side}_thigh"], :, 2]
+    thigh_front = frames.rotation[:, BODY.segment_index[f"{side}_thigh"], :, 2]
     shin = at(points, f"{side}_ankle") - at(points, f"{side}_knee")
     assert ((shin * thigh_front).sum(-1) < 1e-4).all()
-    arm_front = frames.rotation[:, SEGMENT_INDEX[f"{side}_upper_arm"], :, 2]
+    arm_front = frames.rotation[:, BODY.segment_index[f"{side}_upper_arm"], :, 2]
     forearm = at(points, f"{side}_wrist") - at(points, f"{side}_elbow")
     assert ((forearm * arm_front).sum(-1) > -1e-4).all()
 
 
 def test_every_sampled_angle_respects_its_limit():
     poses, _, _ = sampled(2000)
-    for dof, i in DOF_INDEX.items():
+    for i, dof in enumerate(BODY.dofs):
         low, high = LIMITS[dof.removeprefix("right_").removeprefix("left_")]
         degrees = torch.rad2deg(poses.angles[:, i])
         assert low - 0.01 <= degrees.min() and degrees.max() <= high + 0.01, dof
@@ -82,7 +85,7 @@ def test_limb_lengths_follow_from_the_shape_and_not_from_the_pose():
     lengths = []
     for _ in range(2):
         angles = sample_poses(rng, 100, EVEN_MIX).angles
-        points = body_keypoints(forward_kinematics(angles, shape.stretch))
+        points = keypoints(angles, shape)
         lengths.append(
             torch.stack([(at(points, f"left_{a}") - at(points, f"left_{b}")).norm(dim=-1) for a, b in LIMBS])
         )
@@ -111,9 +114,9 @@ def test_signs_of_the_angles():
 
 def test_mirrored_angles_give_the_mirrored_body():
     poses, _, _ = sampled(50)
-    stretch = average_shape(50).stretch
-    points = body_keypoints(forward_kinematics(poses.angles, stretch))
-    mirrored = body_keypoints(forward_kinematics(mirror_angles(poses.angles), stretch))
+    shape = BODY.average_shape(50)
+    points = keypoints(poses.angles, shape)
+    mirrored = keypoints(mirror_angles(poses.angles), shape)
     swap = list(range(16))
     for left, right in BODY16.flip_pairs:
         swap[left], swap[right] = right, left
@@ -145,7 +148,7 @@ def test_poses_spread_wider_from_everyday_to_rare():
 
 
 def test_template_entries_name_degrees_of_freedom():
-    known = {*LIMITS, *DOFS}
+    known = {*LIMITS, *BODY.dofs}
     for name, template in TEMPLATES.items():
         assert known >= {*template.mean, *template.spread, *template.swing}, name
-    assert {dof.removeprefix("right_").removeprefix("left_") for dof in DOFS} == set(LIMITS)
+    assert {dof.removeprefix("right_").removeprefix("left_") for dof in BODY.dofs} == set(LIMITS)

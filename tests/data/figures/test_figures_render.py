@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from actupose.data.figures import render_figures
+from actupose.data.figures.anatomy import Solids
 from actupose.data.figures.batch import place_figures
-from actupose.data.figures.body import CARRIES, PARTS, Solids, average_shape
 from actupose.data.figures.camera import Framing, supersampled, view_points, view_solids
-from actupose.data.figures.kinematics import DOF_INDEX, DOFS
 from actupose.data.figures.montage import montage
+from actupose.data.figures.people.body import BODY
 from actupose.data.figures.render import capsule_depth, cast_rays, ellipsoid_depth
 from actupose.data.figures.scenery import hidden_by_occluder
 from actupose.errors import UserError
@@ -24,14 +24,14 @@ def render(indices, seed=0, stream="test", look="photo", mix=MIX, side=64):
 
 
 def scene(yaw_degrees=0.0, side=64, **degrees):
-    angles = torch.zeros(1, len(DOFS))
+    angles = torch.zeros(1, len(BODY.dofs))
     for dof, value in degrees.items():
-        angles[0, DOF_INDEX[dof]] = math.radians(value)
+        angles[0, BODY.dofs.index(dof)] = math.radians(value)
     zero = torch.zeros(1)
     framing = Framing(
         torch.tensor([math.radians(yaw_degrees)]), zero, zero, torch.tensor([0.8]), torch.zeros(1, 2)
     )
-    return place_figures(angles, average_shape(1), framing, side)
+    return place_figures(BODY, angles, BODY.average_shape(1), framing, side)
 
 
 def seen(placed, name):
@@ -177,7 +177,7 @@ def test_visibility_agrees_with_the_part_seen_in_the_image():
     column, row = keypoints.round().long().unbind(-1)
     part = nearest[row * 192 + column]
     assert (part >= 0).all()
-    carried = CARRIES[part, torch.arange(16)]
+    carried = BODY.carries[part, torch.arange(16)]
     assert placed.seen[0][carried].all()
     assert carried.sum() >= 10
 
@@ -187,7 +187,12 @@ def test_normals_are_outward_units_and_face_the_camera():
     hits = cast_rays(view_solids(placed.view, placed.solids), 64)
     torch.testing.assert_close(hits.normal.norm(dim=-1), torch.ones(len(hits.normal)), atol=1e-4, rtol=0)
     assert (hits.normal[:, 2] < 0.05).float().mean() > 0.99
-    assert {PARTS[int(p)].name for p in hits.part.unique()} >= {"head", "ribcage", "left_foot", "right_hand"}
+    assert {BODY.parts[int(p)].name for p in hits.part.unique()} >= {
+        "head",
+        "ribcage",
+        "left_foot",
+        "right_hand",
+    }
 
 
 def test_supersampled_view_keeps_pixel_centres():
@@ -201,7 +206,7 @@ def test_front_and_back_of_the_same_figure_look_different():
     # hair covers the head seen from behind and the face is bare: another part mix at the same place
     front, back = scene(0), scene(180)
     faces = [
-        (cast_rays(view_solids(s.view, s.solids), 64).part == [p.name for p in PARTS].index("head")).sum()
+        (cast_rays(view_solids(s.view, s.solids), 64).part == BODY.part_index["head"]).sum()
         for s in (front, back)
     ]
     assert faces[0] > 3 * faces[1]

@@ -147,9 +147,8 @@ def _index_person(source: _Source, position: int, value: Any) -> Record | Reject
         label = _label(person, source)
         if not label.annotated.any():
             return Rejection(origin, "none of the mapped keypoints is labelled", fault=False)
-        box = PersonBox(_corners(person, label), source.crop_scale)
         ids: dict[Split, str] = {source.split: f"{source.split}/{file_name}/{person.id}"}
-        return Record(origin, locate(source.folder, file_name), ids, label, box)
+        return Record(origin, locate(source.folder, file_name), ids, label, _box(person, label, source))
     except Refusal as refusal:
         return Rejection(origin, str(refusal))
 
@@ -170,12 +169,9 @@ def _label(person: CocoAnnotation, source: _Source) -> Label:
     return Label(keypoints_orig, flags > 0, flags > 1)
 
 
-def _corners(person: CocoAnnotation, label: Label) -> tuple[float, float, float, float]:
-    """(left, upper, right, lower) of the annotation's box, or of the labelled keypoints."""
+def _box(person: CocoAnnotation, label: Label, source: _Source) -> PersonBox:
+    """The annotation's own box, or that of the labelled keypoints."""
     if person.bbox is not None and min(person.bbox[2:]) > 0:
         left, upper, width, height = person.bbox
-        return left, upper, left + width, upper + height
-    points = label.keypoints_orig[label.annotated]
-    left, upper = points.min(axis=0).tolist()
-    right, lower = points.max(axis=0).tolist()
-    return left, upper, right, lower
+        return PersonBox((left, upper, left + width, upper + height), source.crop_scale)
+    return PersonBox.around(label.keypoints_orig[label.annotated], source.crop_scale)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,10 +32,17 @@ class Label:
 
 @dataclass(frozen=True)
 class PersonBox:
-    """(left, upper, right, lower) of a person in its file, and the factor by which the crop exceeds it."""
+    """(left, upper, right, lower) of a person or hand in its file; the crop is ``factor`` times as large."""
 
     corners: tuple[float, float, float, float]
     factor: float
+
+    @classmethod
+    def around(cls, points_orig: np.ndarray, factor: float) -> Self:
+        """Box of (K, 2) points in pixels of the file."""
+        left, upper = points_orig.min(axis=0).tolist()
+        right, lower = points_orig.max(axis=0).tolist()
+        return cls((left, upper, right, lower), factor)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Record:
         ids: sample id in every split the picture serves.
         label: None where the corpus has no labels.
         person: what to cut out; None keeps the whole picture.
+        mirrored: store the mirror image, so that a right hand becomes a left one.
     """
 
     origin: str
@@ -55,6 +63,7 @@ class Record:
     ids: Mapping[Split, str]
     label: Label | None
     person: PersonBox | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)

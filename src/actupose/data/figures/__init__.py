@@ -1,6 +1,6 @@
-"""Figures: rendered people with known keypoints, the data set that needs no download."""
+"""Figures: rendered people and hands with known keypoints, the data sets that need no download."""
 
 from actupose.data.figures.batch import FigureBatch, render_figures
-from actupose.data.figures.clothing import Look
+from actupose.data.figures.looks import Look
 
 __all__ = ["FigureBatch", "Look", "render_figures"]

@@ -8,19 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from actupose.core.rng import generator, numpy_generator
-from actupose.data.figures.body import PART_SEGMENT, Shape, Solids, body_keypoints, body_solids, sample_shape
-from actupose.data.figures.camera import (
-    Framing,
-    View,
-    fit_view,
-    sample_framing,
-    supersampled,
-    view_points,
-    view_solids,
-)
-from actupose.data.figures.clothing import Look, sample_wardrobe, surface_albedo
-from actupose.data.figures.kinematics import Frames, forward_kinematics
+from actupose.data.figures.anatomy import Anatomy, Shape, Solids
+from actupose.data.figures.camera import Framing, View, fit_view, supersampled, view_points, view_solids
+from actupose.data.figures.hands import HANDS
+from actupose.data.figures.kinematics import Frames
 from actupose.data.figures.looks import (
+    Look,
     compose_photo,
     compose_synthetic,
     degrade,
@@ -29,25 +22,30 @@ from actupose.data.figures.looks import (
     shade,
     to_bytes,
 )
-from actupose.data.figures.poses import PoseMix, sample_poses
+from actupose.data.figures.people import PEOPLE
+from actupose.data.figures.poses import PoseMix
 from actupose.data.figures.render import Hits, cast_rays, keypoints_seen
 from actupose.data.figures.scenery import hidden_by_occluder
+from actupose.data.figures.subject import Subject
 from actupose.errors import UserError
+from actupose.skeleton import SkeletonName
 
 CHUNK = 64
 """Figures drawn and rendered together; random draws and float rounding depend on it, so it is fixed."""
 
 _SUPERSAMPLING = 2
 
+SUBJECTS: dict[SkeletonName, Subject] = {"body16": PEOPLE, "hand21": HANDS}
+
 
 @dataclass(frozen=True)
 class FigureBatch:
-    """Rendered people.
+    """Rendered figures.
 
     Attributes:
         images: uint8 (B, H, W, 3), RGB.
-        keypoints: float32 (B, 16, 2), pixels, BODY16 order, always finite.
-        visible: bool (B, 16), inside the image and not hidden by the body or by an occluder.
+        keypoints: float32 (B, K, 2), pixels, in the skeleton's order, always finite.
+        visible: bool (B, K), inside the image and not hidden by the figure itself or by an occluder.
         category: int64 (B,), 0 everyday, 1 moderate, 2 rare.
 
     """
@@ -64,11 +62,12 @@ class Scene:
 
     Attributes:
         solids: primitives in the world.
-        keypoints: (B, 16, 3) in the view frame.
-        seen: (B, 16) no other body part hides the keypoint.
+        keypoints: (B, K, 3) in the view frame.
+        seen: (B, K) no other part hides the keypoint.
 
     """
 
+    anatomy: Anatomy
     frames: Frames
     solids: Solids
     view: View
@@ -76,15 +75,15 @@ class Scene:
     seen: Tensor
 
 
-def place_figures(angles: Tensor, shape: Shape, framing: Framing, side: int) -> Scene:
+def place_figures(anatomy: Anatomy, angles: Tensor, shape: Shape, framing: Framing, side: int) -> Scene:
     """Scene of angles (B, D) in radians for images of ``side`` pixels."""
-    frames = forward_kinematics(angles, shape.stretch)
-    solids = body_solids(frames, shape)
-    view = fit_view(solids, framing, side)
-    keypoints = view_points(view, body_keypoints(frames))
-    return Scene(
-        frames, solids, view, keypoints, keypoints_seen(view_solids(view, solids), keypoints, view.scale)
-    )
+    frames = anatomy.frames(angles, shape)
+    solids = anatomy.solids(frames, shape)
+    view = fit_view(anatomy, solids, framing, side)
+    keypoints = view_points(view, anatomy.keypoints(frames))
+    margin = anatomy.flesh * view.scale
+    seen = keypoints_seen(view_solids(view, solids), keypoints, anatomy.carries, margin)
+    return Scene(anatomy, frames, solids, view, keypoints, seen)
 
 
 def _local_points(hits: Hits, scene: Scene, view: View) -> Tensor:
@@ -93,33 +92,44 @@ def _local_points(hits: Hits, scene: Scene, view: View) -> Tensor:
     local_from_view = frames.rotation.mT @ view.rotation.mT[:, None] / view.scale[:, None, None, None]
     local_from_view = local_from_view / frames.stretch[..., None]
     origin = view_points(view, frames.origin)
-    at = hits.figure, PART_SEGMENT[hits.part]
-    return (local_from_view[at] * (hits.point - origin[at])[:, None]).sum(-1)
+    at = hits.figure * origin.shape[1] + scene.anatomy.part_segment[hits.part]
+    matrix, origin = (v.flatten(0, 1).index_select(0, at) for v in (local_from_view, origin))
+    return (matrix * (hits.point - origin)[:, None]).sum(-1)
 
 
-def _paint_figures(scene: Scene, look: Look, rng: torch.Generator, side: int) -> tuple[Tensor, Tensor]:
+def _paint_figures(
+    subject: Subject, scene: Scene, look: Look, rng: torch.Generator, side: int
+) -> tuple[Tensor, Tensor]:
     """Premultiplied colour (B, 3, H, W) and coverage (B, 1, H, W) of the lit and dressed figures."""
     count, fine_side = len(scene.seen), side * _SUPERSAMPLING
     view = supersampled(scene.view, _SUPERSAMPLING)
     hits = cast_rays(view_solids(view, scene.solids), fine_side)
-    wardrobe = sample_wardrobe(rng, count, look)
-    albedo = surface_albedo(hits.figure, hits.part, _local_points(hits, scene, view), wardrobe)
+    paint = subject.dress(rng, count, look)
+    albedo = paint(hits.figure, hits.part, _local_points(hits, scene, view))
     colour = shade(hits, albedo, sample_light(rng, count, look))
     return rasterise(hits, colour, count, fine_side, _SUPERSAMPLING)
 
 
+def _sample_scene(
+    subject: Subject, rng: torch.Generator, pose_mix: PoseMix, side: int
+) -> tuple[Scene, Tensor]:
+    """Scene of ``CHUNK`` figures and the category (B,) of their poses."""
+    poses = subject.sample_poses(rng, CHUNK, pose_mix)
+    shape, framing = subject.sample_shape(rng, CHUNK), subject.sample_framing(rng, CHUNK)
+    return place_figures(subject.anatomy, poses.angles, shape, framing, side), poses.category
+
+
 def _render_chunk(
-    seed: int, stream: str, chunk: int, look: Look, pose_mix: PoseMix, side: int
+    subject: Subject, seed: int, stream: str, chunk: int, look: Look, pose_mix: PoseMix, side: int
 ) -> FigureBatch:
     """Figures ``chunk * CHUNK`` to ``(chunk + 1) * CHUNK - 1``.
 
     The look draws from a stream of its own, so that both looks show the same bodies in the same poses.
     """
-    rng = generator(seed, f"figures/{stream}/pose", chunk)
-    poses = sample_poses(rng, CHUNK, pose_mix)
-    scene = place_figures(poses.angles, sample_shape(rng, CHUNK), sample_framing(rng, CHUNK), side)
+    pose_rng = generator(seed, f"figures/{stream}/pose", chunk)
+    scene, category = _sample_scene(subject, pose_rng, pose_mix, side)
     look_rng = generator(seed, f"figures/{stream}/{look}", chunk)
-    colour, coverage = _paint_figures(scene, look, look_rng, side)
+    colour, coverage = _paint_figures(subject, scene, look, look_rng, side)
     keypoints = scene.keypoints[..., :2]
     visible = scene.seen & ((keypoints >= -0.5) & (keypoints < side - 0.5)).all(-1)
     if look == "synthetic":
@@ -129,7 +139,7 @@ def _render_chunk(
         images, masks = compose_photo(look_rng, shapes, colour, coverage)
         images = degrade(look_rng, images)
         visible = visible & ~hidden_by_occluder(masks, keypoints)
-    return FigureBatch(to_bytes(images).numpy(), keypoints.numpy(), visible.numpy(), poses.category.numpy())
+    return FigureBatch(to_bytes(images).numpy(), keypoints.numpy(), visible.numpy(), category.numpy())
 
 
 def _check_request(indices: range, look: Look, pose_mix: PoseMix, side: int) -> None:
@@ -145,7 +155,13 @@ def _check_request(indices: range, look: Look, pose_mix: PoseMix, side: int) -> 
 
 
 def render_figures(
-    seed: int, stream: str, indices: range, look: Look, pose_mix: PoseMix, side: int
+    seed: int,
+    stream: str,
+    indices: range,
+    look: Look,
+    pose_mix: PoseMix,
+    side: int,
+    skeleton: SkeletonName = "body16",
 ) -> FigureBatch:
     """Render figures of an endless list; each is the same bytes whatever range it is asked in.
 
@@ -156,11 +172,14 @@ def render_figures(
         look: "synthetic" (clean) or "photo" (textured, cluttered, disturbed); poses do not depend on it.
         pose_mix: shares of everyday, moderate and rare poses.
         side: height and width of the images in pixels.
+        skeleton: its keypoints say what is drawn.
 
     """
     _check_request(indices, look, pose_mix, side)
     touched = sorted({i // CHUNK for i in indices})
-    chunks = [_render_chunk(seed, stream, chunk, look, pose_mix, side) for chunk in touched]
+    chunks = [
+        _render_chunk(SUBJECTS[skeleton], seed, stream, chunk, look, pose_mix, side) for chunk in touched
+    ]
     at = np.array([touched.index(i // CHUNK) * CHUNK + i % CHUNK for i in indices])
     return FigureBatch(
         images=np.concatenate([c.images for c in chunks])[at],

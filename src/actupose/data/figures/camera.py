@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from actupose.data.figures.body import Solids
+from actupose.data.figures.anatomy import Anatomy, Solids
 from actupose.data.figures.kinematics import axis_rotation
-
-_SHORTEST = 1.1
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class View:
 class Framing:
     """Angles (B,) in radians; ``fill`` (B,) and ``offset`` (B, 2) as fractions of the image side.
 
-    ``yaw`` 0 sees the front, 90 degrees the person's left side; positive ``pitch`` looks down.
+    ``yaw`` 0 sees the front, 90 degrees the side of positive x; positive ``pitch`` looks down.
     """
 
     yaw: Tensor
@@ -35,21 +33,6 @@ class Framing:
     roll: Tensor
     fill: Tensor
     offset: Tensor
-
-
-def sample_framing(rng: torch.Generator, count: int) -> Framing:
-    """Mostly frontal and three-quarter views, some from the side and from behind, jittered in place."""
-    normal = torch.randn(count, 3, generator=rng)
-    uniform = torch.rand(count, 5, generator=rng)
-    anywhere = (2 * uniform[:, 0] - 1) * torch.pi
-    yaw = torch.where(uniform[:, 1] < 0.4, anywhere, 0.6 * normal[:, 0])
-    return Framing(
-        yaw=yaw,
-        pitch=0.08 + 0.14 * normal[:, 1],
-        roll=0.06 * normal[:, 2],
-        fill=0.62 + 0.28 * uniform[:, 2],
-        offset=0.12 * (uniform[:, 3:5] - 0.5),
-    )
 
 
 def _view_rotation(framing: Framing) -> Tensor:
@@ -84,16 +67,16 @@ def bounds(solids: Solids) -> tuple[Tensor, Tensor]:
     return low, high
 
 
-def fit_view(world: Solids, framing: Framing, side: int) -> View:
+def fit_view(anatomy: Anatomy, world: Solids, framing: Framing, side: int) -> View:
     """Scale and shift so that the longer side of the figure's box is ``fill * side`` pixels, near the centre.
 
-    A figure seen end-on is smaller than that: its box counts as at least ``_SHORTEST`` metres.
+    A figure seen end-on is smaller than that: its box counts as at least ``anatomy.shortest`` metres.
     """
     rotation = _view_rotation(framing)
     count = len(rotation)
     low, high = bounds(transform_solids(world, rotation, torch.ones(count), torch.zeros(count, 3)))
-    low, high = low.amin(1), high.amax(1)
-    scale = framing.fill * side / (high - low).amax(1).clamp(min=_SHORTEST)
+    low, high = low[:, anatomy.framed].amin(1), high[:, anatomy.framed].amax(1)
+    scale = framing.fill * side / (high - low).amax(1).clamp(min=anatomy.shortest)
     middle = (side - 1) / 2 + framing.offset * side - scale[:, None] * (low + high) / 2
     return View(rotation, scale, torch.cat([middle, torch.zeros(count, 1)], 1))
 

@@ -1,13 +1,13 @@
 """From the seen surface to an image: the clean ``synthetic`` look and the disturbed ``photo`` look."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, normalize, pad
 
-from actupose.data.figures.clothing import Look
 from actupose.data.figures.render import Hits
 from actupose.data.figures.scenery import (
     cluttered_backgrounds,
@@ -15,6 +15,8 @@ from actupose.data.figures.scenery import (
     plain_backgrounds,
     random_tones,
 )
+
+Look = Literal["synthetic", "photo"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,18 @@ INK = "#1f2933"
 MUTED = "#6b7785"
 GRID = "#e3e7eb"
 DOMAIN_COLORS = {"source": "#52748f", "target": "#b3446c"}
-_PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f2a")
+_PALETTE = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#8c564b",
+    "#7f7f2a",
+    "#7a5195",
+    "#2f4b7c",
+)
 _STYLE = {
     "font.size": 9.5,
     "axes.titlesize": 10.5,

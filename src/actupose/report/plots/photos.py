@@ -1,6 +1,6 @@
 """Figure of predictions beside labels: one photograph a row, one method a column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -70,3 +70,15 @@ def _miss_marks(points: np.ndarray) -> Line2D:
     mark = Line2D(x, y, linestyle="none", marker="X", markersize=6.5)
     mark.set(markerfacecolor="white", markeredgecolor=INK)
     return mark
+
+
+def plot_columns(images: Mapping[str, np.ndarray]) -> Figure:
+    """One column of photographs (N, S, S, 3) below each heading."""
+    rows = len(next(iter(images.values())))
+    figure = Figure(figsize=(1.9 * len(images), 1.9 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, len(images), squeeze=False)
+    for (heading, column), line in zip(images.items(), grid.T, strict=True):
+        line[0].set_title(heading)
+        for axes, image in zip(line, column, strict=True):
+            _show(axes, image)
+    return figure

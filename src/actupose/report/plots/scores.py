@@ -54,3 +54,32 @@ def _draw_band(
 ) -> None:
     axes.plot(x, middle, color=DOMAIN_COLORS[domain])
     axes.fill_between(x, low, high, color=DOMAIN_COLORS[domain], alpha=0.18, linewidth=0)
+
+
+def plot_similarity(similarity: np.ndarray) -> Figure:
+    """Matrix of two bins' mean EvalPose similarity, x100 (P1 figure 3b)."""
+    figure = Figure(figsize=(5.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(True)
+    image = axes.imshow(100 * similarity, "viridis", origin="lower")
+    axes.set(xlabel="source bin (0 = easiest)", ylabel="source bin")
+    for axis in (axes.xaxis, axes.yaxis):
+        count_along(axis)
+    figure.colorbar(image, ax=axes, label="EvalPose angle (x100)")
+    return figure
+
+
+def plot_variation(bins: pd.DataFrame) -> Figure:
+    """Box plot of the angular difference between poses of each bin (P2 figure 3): quartiles, 5 to 95 %."""
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    axes = figure.subplots()
+    quantiles = {"whislo": "q05", "q1": "q25", "med": "q50", "q3": "q75", "whishi": "q95"}
+    boxes = [
+        {"label": str(row["bin"]), "mean": row["variation_mean"]}
+        | {name: row[f"variation_{quantile}"] for name, quantile in quantiles.items()}
+        for row in bins.to_dict("records")
+    ]
+    axes.bxp(boxes, showfliers=False, showmeans=True)
+    axes.set(xlabel="source bin (0 = easiest)", ylabel="angular difference (rad)")
+    return figure

@@ -11,7 +11,16 @@ from matplotlib.lines import Line2D
 from actupose.report.plots.look import INK
 from actupose.skeleton import Skeleton
 
-RIGHT, LEFT, MIDDLE = "#12395b", "#6aa6d6", "#9aa5b1"  # shades of one hue: no method's colour
+_MIDDLE = "#9aa5b1"
+_SHADES = {  # by the first word of a keypoint's name: label and a shade of one hue, no method's colour
+    "right": ("person's right", "#12395b"),
+    "left": ("person's left", "#6aa6d6"),
+    "thumb": ("thumb", "#12395b"),
+    "index": ("index finger", "#2f6795"),
+    "middle": ("middle finger", "#5b93c1"),
+    "ring": ("ring finger", "#8fbbdd"),
+    "little": ("little finger", "#9aa5b1"),
+}
 _CELL_WIDTH = 1.3
 Bone = tuple[int, int]
 
@@ -24,26 +33,33 @@ def draw_bones(axes: Axes, keypoints: np.ndarray, skeleton: Skeleton, color: str
 
 
 def draw_figure(axes: Axes, keypoints: np.ndarray, skeleton: Skeleton) -> None:
-    """Bones of one (K, 2) pose, the right side dark and the left side light; the head end is a dot."""
-    for color in (MIDDLE, LEFT, RIGHT):
-        bones = [bone for bone in skeleton.bones if _bone_color(skeleton, bone) == color]
+    """Bones of one (K, 2) pose in shades by side or by finger; a person's head end is a dot."""
+    for (_, color), bones in reversed(_bones_by_shade(skeleton).items()):
         x, y = _broken_line(keypoints, bones)
         axes.plot(x, y, color=color, linewidth=2.2, solid_capstyle="round")
     if "head_top" in skeleton.keypoints:
-        axes.plot(*keypoints[skeleton.index("head_top")], "o", color=MIDDLE, markersize=5)
+        axes.plot(*keypoints[skeleton.index("head_top")], "o", color=_MIDDLE, markersize=5)
 
 
 def _broken_line(keypoints: np.ndarray, bones: Sequence[Bone]) -> np.ndarray:
     """(2, 3M) x and y of M bones with a gap after each: one artist draws many times faster than M."""
     gap = np.full(2, np.nan)
-    return np.array([point for start, end in bones for point in (keypoints[start], keypoints[end], gap)]).T
+    points = [point for start, end in bones for point in (keypoints[start], keypoints[end], gap)]
+    return np.reshape(points, (-1, 2)).T
 
 
-def _bone_color(skeleton: Skeleton, bone: Bone) -> str:
-    names = [skeleton.keypoints[end] for end in bone]
-    if any(name.startswith("right_") for name in names):
-        return RIGHT
-    return LEFT if any(name.startswith("left_") for name in names) else MIDDLE
+def _bones_by_shade(skeleton: Skeleton) -> dict[tuple[str, str], list[Bone]]:
+    """The skeleton's bones by the (label, colour) of what they belong to; those of the middle come last."""
+    found: dict[tuple[str, str], list[Bone]] = {}
+    for shade in (*_SHADES.values(), ("middle", _MIDDLE)):
+        if bones := [bone for bone in skeleton.bones if _shade(skeleton, bone) == shade]:
+            found[shade] = bones
+    return found
+
+
+def _shade(skeleton: Skeleton, bone: Bone) -> tuple[str, str]:
+    words = [skeleton.keypoints[end].partition("_")[0] for end in bone]
+    return next((_SHADES[word] for word in words if word in _SHADES), ("middle", _MIDDLE))
 
 
 def plot_gallery(rows: list[tuple[str, np.ndarray]], skeleton: Skeleton) -> Figure:
@@ -59,8 +75,8 @@ def plot_gallery(rows: list[tuple[str, np.ndarray]], skeleton: Skeleton) -> Figu
         for axes, pose in zip(line, poses, strict=False):
             draw_figure(axes, pose, skeleton)
         line[0].text(0, 0.5, heading, transform=line[0].transAxes, ha="right", va="center")
-    sides = [("person's right", RIGHT), ("person's left", LEFT), ("middle", MIDDLE)]
-    handles = [Line2D([], [], color=color, linewidth=2.2, label=label) for label, color in sides]
+    shades = _bones_by_shade(skeleton)
+    handles = [Line2D([], [], color=color, linewidth=2.2, label=label) for label, color in shades]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)
     return figure
 

@@ -22,7 +22,7 @@ def plot_schedules(schedules: Mapping[str, pd.DataFrame], with_peak: Collection[
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     most = max(float(schedule["drawn"].max()) for schedule in schedules.values())
     for axes, (method, schedule) in zip(panels, schedules.items(), strict=False):
-        image = _draw_schedule(axes, schedule, most)
+        image = _draw_by_epoch(axes, schedule, "drawn", most)
         axes.set_title(method)
         if method in with_peak:
             _draw_peak(axes, schedule)
@@ -34,8 +34,21 @@ def plot_schedules(schedules: Mapping[str, pd.DataFrame], with_peak: Collection[
     return figure
 
 
-def _draw_schedule(axes: Axes, schedule: pd.DataFrame, most: float) -> AxesImage:
-    drawn = schedule.groupby(["bin", "epoch"])["drawn"].mean().unstack("epoch")
+def plot_reranking(schedules: Mapping[str, pd.DataFrame]) -> Figure:
+    """Share of each bin's samples that re-ranking brought from another bin, one panel per method."""
+    figure = Figure(figsize=(max(3.6 * len(schedules) + 0.9, 6.5), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(schedules), squeeze=False, sharey=True).ravel()
+    for axes, (method, schedule) in zip(panels, schedules.items(), strict=True):
+        share = schedule.assign(moved=100 * schedule["moved"] / schedule["available"])
+        image = _draw_by_epoch(axes, share, "moved", 100)
+        axes.set_title(method)
+    panels[0].set_ylabel("source bin (0 = easiest)")
+    figure.colorbar(image, ax=list(panels), label="came from another bin (%)", pad=0.02)
+    return figure
+
+
+def _draw_by_epoch(axes: Axes, schedule: pd.DataFrame, column: str, most: float) -> AxesImage:
+    drawn = schedule.groupby(["bin", "epoch"])[column].mean().unstack("epoch")
     bins, epochs = drawn.index.to_numpy(), drawn.columns.to_numpy()
     axes.grid(visible=False)
     axes.spines[:].set_visible(True)

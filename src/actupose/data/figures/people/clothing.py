@@ -5,14 +5,15 @@ not be told from the picture.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from actupose.data.figures.body import ELLIPSOIDS, PART_INDEX, PARTS
-
-Look = Literal["synthetic", "photo"]
+from actupose.data.figures.colours import SKIN_TONES, fabric, pick
+from actupose.data.figures.looks import Look
+from actupose.data.figures.people.body import BODY
+from actupose.data.figures.subject import Paint
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES, TRIM, EYES, LIPS = range(8)
 _PART_SLOT = {
@@ -22,10 +23,6 @@ _PART_SLOT = {
 }  # fmt: skip
 _SLEEVED = {"upper_arm": (0.0, 0.285), "forearm": (1.0, 0.25), "thigh": (0.0, 0.43), "shin": (1.0, 0.41)}
 
-_SKIN_TONES = torch.tensor(
-    [[0.96, 0.80, 0.69], [0.90, 0.70, 0.56], [0.80, 0.58, 0.43], [0.66, 0.45, 0.31], [0.48, 0.32, 0.22],
-     [0.34, 0.22, 0.16]]
-)  # fmt: skip
 _HAIR_COLOURS = torch.tensor(
     [[0.07, 0.06, 0.05], [0.20, 0.12, 0.07], [0.36, 0.22, 0.11], [0.78, 0.62, 0.33], [0.55, 0.22, 0.10],
      [0.62, 0.61, 0.60]]
@@ -36,9 +33,9 @@ def _bare_name(name: str) -> str:
     return name.removeprefix("right_").removeprefix("left_")
 
 
-_SLOT = torch.tensor([_PART_SLOT[_bare_name(part.name)] for part in PARTS])
-_SLEEVE = torch.tensor([_SLEEVED.get(_bare_name(part.name), (-9.0, 1.0)) for part in PARTS])
-_HEAD = next(e for e in ELLIPSOIDS if e.name == "head")
+_SLOT = torch.tensor([_PART_SLOT[_bare_name(part.name)] for part in BODY.parts])
+_SLEEVE = torch.tensor([_SLEEVED.get(_bare_name(part.name), (-9.0, 1.0)) for part in BODY.parts])
+_HEAD = next(e for e in BODY.ellipsoids if e.name == "head")
 
 
 @dataclass(frozen=True)
@@ -63,26 +60,6 @@ class Wardrobe:
     wave: Tensor
 
 
-def _pick(rng: torch.Generator, table: Tensor, count: int) -> Tensor:
-    """Random rows (count, 3) of a colour table."""
-    return table[torch.randint(len(table), (count,), generator=rng)]
-
-
-def _vivid(rng: torch.Generator, count: int) -> Tensor:
-    """Saturated colours (count, 3): one channel high, one low."""
-    hue = torch.rand(count, 1, generator=rng)
-    value = 0.45 + 0.5 * torch.rand(count, 1, generator=rng)
-    wheel = (((hue + torch.tensor([0.0, 2 / 3, 1 / 3])) % 1.0 * 6 - 3).abs() - 1).clamp(0.0, 1.0)
-    return value * (0.2 + 0.8 * wheel)
-
-
-def _fabric(rng: torch.Generator, count: int) -> Tensor:
-    """Colours (count, 3) of worn clothes: from grey to vivid, from black to white."""
-    grey = torch.rand(count, 1, generator=rng)
-    saturation = 0.9 * torch.rand(count, 1, generator=rng)
-    return (1 - saturation) * grey + saturation * _vivid(rng, count)
-
-
 def _marks(rng: torch.Generator, shirt: Tensor) -> Tensor:
     """Colours (B, 3) that stand out from the shirt."""
     contrast = torch.where(shirt.mean(1, keepdim=True) > 0.45, 0.12, 0.95)
@@ -91,9 +68,9 @@ def _marks(rng: torch.Generator, shirt: Tensor) -> Tensor:
 
 def sample_wardrobe(rng: torch.Generator, count: int, look: Look) -> Wardrobe:
     """Plain clothes in the synthetic look, mostly patterned ones in the photo look."""
-    shirt, trousers, shoes = (_fabric(rng, count) for _ in range(3))
-    skin = _pick(rng, _SKIN_TONES, count) + 0.03 * torch.randn(count, 3, generator=rng)
-    hair = _pick(rng, _HAIR_COLOURS, count)
+    shirt, trousers, shoes = (fabric(rng, count) for _ in range(3))
+    skin = pick(rng, SKIN_TONES, count) + 0.03 * torch.randn(count, 3, generator=rng)
+    hair = pick(rng, _HAIR_COLOURS, count)
     like_skin = (hair - skin).abs().sum(1, keepdim=True) < 0.35
     hair = torch.where(like_skin, 0.05, hair)  # the hairline is what tells a face from the back of a head
     eyes = torch.where(skin.mean(1, keepdim=True) > 0.4, 0.06, 0.92).expand(-1, 3)
@@ -107,7 +84,7 @@ def sample_wardrobe(rng: torch.Generator, count: int, look: Look) -> Wardrobe:
         palette=torch.stack(palette, 1).clamp(0.0, 1.0),
         coverage=coverage,
         front=torch.randint(3, (count,), generator=rng),
-        second=torch.stack([_fabric(rng, count), _fabric(rng, count)], 1),
+        second=torch.stack([fabric(rng, count), fabric(rng, count)], 1),
         pattern=pattern,
         wave=_sample_waves(rng, count),
     )
@@ -157,10 +134,10 @@ def surface_slots(figure: Tensor, part: Tensor, local: Tensor, wardrobe: Wardrob
     first, length = _SLEEVE[part].unbind(1)
     reach = wardrobe.coverage[figure, (slot == TROUSERS).long()]
     slot[first - local[:, 1] / length > reach] = SKIN
-    _face_slots(slot, (part == PART_INDEX["head"]).nonzero()[:, 0], local)
+    _face_slots(slot, (part == BODY.part_index["head"]).nonzero()[:, 0], local)
     front = wardrobe.front[figure]
-    _shirt_slots(slot, (part == PART_INDEX["ribcage"]).nonzero()[:, 0], local, front)
-    _belly_slots(slot, (part == PART_INDEX["belly"]).nonzero()[:, 0], local, front)
+    _shirt_slots(slot, (part == BODY.part_index["ribcage"]).nonzero()[:, 0], local, front)
+    _belly_slots(slot, (part == BODY.part_index["belly"]).nonzero()[:, 0], local, front)
     return slot
 
 
@@ -183,3 +160,8 @@ def surface_albedo(figure: Tensor, part: Tensor, local: Tensor, wardrobe: Wardro
     shown = at[_pattern_mask(wardrobe.pattern[key], wardrobe.wave[key], local[at])]
     albedo[shown] = wardrobe.second[figure[shown], garment[shown]]
     return albedo
+
+
+def dress(rng: torch.Generator, count: int, look: Look) -> Paint:
+    """Clothes of ``count`` people, as the colours that they give to surface points."""
+    return partial(surface_albedo, wardrobe=sample_wardrobe(rng, count, look))

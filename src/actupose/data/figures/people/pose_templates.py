@@ -5,9 +5,8 @@ from the body; limb ``twist`` outward; ``ankle`` positive lifts the toes. An ent
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-EVERYDAY, MODERATE, RARE = range(3)
+from actupose.data.figures.poses import EVERYDAY, MODERATE, RARE, Template
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "root_yaw": (-360.0, 360.0),
@@ -33,25 +32,6 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 
 BASE_SPREAD = (5.0, 8.0, 11.0)
 """Standard deviation in degrees, by category, of an angle whose template names none."""
-
-
-@dataclass(frozen=True)
-class Template:
-    """Angles = mean + spread * normal + amplitude * sin(phase + lag), with one phase per figure.
-
-    Attributes:
-        mean: degrees; absent angles are 0.
-        spread: standard deviation in degrees, where it differs from ``BASE_SPREAD``.
-        swing: (amplitude, lag) in degrees of a cyclic motion.
-        weight: relative frequency within the category.
-
-    """
-
-    category: int
-    mean: Mapping[str, float] = field(default_factory=dict)
-    spread: Mapping[str, float] = field(default_factory=dict)
-    swing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    weight: float = 1.0
 
 
 def _gait(leg: float, knee: float, arm: float) -> dict[str, tuple[float, float]]:

@@ -1,0 +1,58 @@
+"""Arithmetic of the public UDAPE and RegDA code where ours differs: reached by ``fidelity: reference`` alone.
+
+A keypoint at x px lies in the whole cell int(x / stride + 0.5), and cell i means i * stride px: nearly half a
+cell off the geometry that warps use. Gaussians are cut to a square of 3 sigma. Heat maps are un-warped by
+three nearest-neighbour steps on the same canvas. (facts/udape.md 2.3, 3.1-3.4 and C1-C4.)
+"""
+
+import torch
+from torch import Tensor
+
+from actupose.core.affine import affine_matrix, warp
+from actupose.core.heatmap import render_windows
+
+
+def whole_cells(keypoints: Tensor, stride: float) -> Tensor:
+    """Cells of keypoints (B, K, 2) px, truncated towards 0 as C does; NaN stays NaN."""
+    return (keypoints / stride + 0.5).trunc()
+
+
+def flat_cells(cells: Tensor, side: int) -> Tensor:
+    """(B, K) row-major index of whole cells (B, K, 2) of a square map, -1 outside it and for NaN."""
+    inside = ((cells >= 0) & (cells < side)).all(dim=-1)
+    x, y = torch.nan_to_num(cells).long().unbind(-1)
+    return torch.where(inside, y * side + x, -1)
+
+
+def render_labels(keypoints: Tensor, stride: float, side: int, sigma: float) -> Tensor:
+    """Heat maps (B, K, side, side) of keypoints (B, K, 2) px; zeros for one whose cell lies outside."""
+    cells = flat_cells(whole_cells(keypoints, stride), side)
+    maps = render_windows(cells.clamp(min=0), side, side, sigma)
+    return torch.where((cells >= 0)[:, :, None, None], maps, 0)
+
+
+def unwarp(maps: Tensor, rotation: Tensor, shear: Tensor, translate: Tensor, scale: Tensor) -> Tensor:
+    """Undo a view of images or heat maps (B, C, S, S): a shift, a turn, a shear, each to the nearest cell.
+
+    Args:
+        maps: what the view shows.
+        rotation: (B,) radians, that of the view, as the others.
+        shear: (B,) radians.
+        translate: (B, 2) in cells of ``maps``.
+        scale: (B,).
+
+    Returns:
+        (B, C, S, S), differentiable in ``maps``; what left the canvas between the steps is lost.
+    """
+    side = maps.shape[-1]
+    center = torch.full_like(translate, (side - 1) / 2)
+    still, nowhere, whole = torch.zeros_like(rotation), torch.zeros_like(translate), torch.ones_like(scale)
+    unflipped = torch.zeros_like(rotation, dtype=torch.bool)
+    for turn, slant, shift, zoom in (
+        (still, still, -translate, whole),
+        (-rotation, still, nowhere, 1 / scale),
+        (still, -shear, nowhere, whole),
+    ):
+        matrix = affine_matrix(center, turn, slant, shift, zoom, unflipped)
+        maps = warp(maps, matrix, (side, side), mode="nearest")
+    return maps

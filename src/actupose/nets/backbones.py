@@ -1,0 +1,164 @@
+"""Backbones of the pose network: images to one feature map, a 32nd (four stages) or 16th (three) as wide."""
+
+import re
+from typing import Any
+
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import (
+    ConvNextBackbone,
+    ConvNextConfig,
+    Dinov2Backbone,
+    Dinov2Config,
+    PretrainedConfig,
+    ResNetBackbone,
+    ResNetConfig,
+)
+
+from actupose.errors import UserError
+from actupose.nets.weights import read_weights
+from actupose.params import NetworkParams
+
+_DEPTHS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3]}
+_PATCH = 14  # DINOv2's
+_HEADS = 6  # of its small model
+
+
+class Backbone(nn.Module):
+    """A backbone of transformers; ``channels`` is the width of its feature map.
+
+    DINOv2 cuts images into patches of 14 pixels: they are resized so that each cell of the map has one.
+    """
+
+    def __init__(self, settings: NetworkParams) -> None:
+        super().__init__()
+        self.stride = backbone_stride(settings)
+        self.is_patched = settings.backbone == "dinov2"
+        net = _build(settings)
+        self.net = net
+        self.channels = int(net.channels[-1])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feature map (B, C, H / stride, W / stride) of normalised images (B, 3, H, W)."""
+        if self.is_patched:
+            size = [side // self.stride * _PATCH for side in images.shape[-2:]]
+            images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+        features: Tensor = self.net(images).feature_maps[-1]
+        return features
+
+
+def backbone_stride(settings: NetworkParams) -> int:
+    """Image pixels a cell of the feature map."""
+    return 1 << (settings.stages + 1)
+
+
+def _build(settings: NetworkParams) -> Any:  # noqa: ANN401 - transformers types its backbones so
+    kind, config = {"resnet": _resnet, "convnext": _convnext, "dinov2": _dinov2}[settings.backbone](settings)
+    name = settings.pretrained
+    if name is None:
+        return kind(config)
+    if settings.backbone == "resnet" and _is_torchvision(name):
+        backbone = kind(config)
+        _load_torchvision(backbone, name)
+        return backbone
+    return _from_transformers(kind, config, name)
+
+
+def _resnet(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+    bottleneck = settings.depth >= 50
+    sizes = (256, 512, 1024, 2048) if bottleneck else (64, 128, 256, 512)
+    depth = settings.stages  # a stage above the last one used would be dead weight
+    return ResNetBackbone, ResNetConfig(
+        embedding_size=round(64 * settings.width),
+        hidden_sizes=[round(size * settings.width) for size in sizes[:depth]],
+        depths=_DEPTHS[settings.depth][:depth],
+        layer_type="bottleneck" if bottleneck else "basic",
+        out_features=[f"stage{depth}"],
+    )
+
+
+def _convnext(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+    """ConvNeXt-T at width 1."""
+    stages = settings.stages
+    return ConvNextBackbone, ConvNextConfig(
+        num_stages=stages,
+        depths=[3, 3, 9, 3][:stages],
+        hidden_sizes=[round(size * settings.width) for size in (96, 192, 384, 768)[:stages]],
+        out_features=[f"stage{stages}"],
+    )
+
+
+def _dinov2(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+    """ViT-S/14 at width 1."""
+    return Dinov2Backbone, Dinov2Config(
+        hidden_size=_HEADS * round(64 * settings.width),
+        num_attention_heads=_HEADS,
+        num_hidden_layers=12,
+        patch_size=_PATCH,
+        image_size=518,
+        out_features=["stage12"],
+    )
+
+
+def _from_transformers(kind: type[nn.Module], config: PretrainedConfig, name: str) -> nn.Module:
+    """Weights of a transformers checkpoint, a folder or a hub id; stages above the last one are left out."""
+    try:
+        if isinstance(config, ResNetConfig):
+            _check_shape(ResNetConfig.from_pretrained(name), config)
+        backbone, report = kind.from_pretrained(name, config=config, output_loading_info=True)  # type: ignore[attr-defined]
+        if report["missing_keys"]:
+            raise ValueError(f"it lacks {len(report['missing_keys'])} of the backbone's weights")
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"network.pretrained = {name!r}: weights cannot be loaded: {reason}") from None
+    loaded: nn.Module = backbone
+    return loaded
+
+
+def _check_shape(found: ResNetConfig, wanted: ResNetConfig) -> None:
+    stages = len(wanted.depths)
+    if _shape(found, stages) != _shape(wanted, stages):
+        raise ValueError("its depth or width is not that of network.depth and network.width")
+
+
+def _shape(config: ResNetConfig, stages: int) -> tuple[object, ...]:
+    """What the names and shapes of the first stages' weights follow from."""
+    sizes = (*config.depths[:stages], *config.hidden_sizes[:stages], config.embedding_size)
+    strides = (config.downsample_in_first_stage, config.downsample_in_bottleneck)
+    return (*sizes, *strides, config.layer_type, config.hidden_act)
+
+
+def _is_torchvision(name: str) -> bool:
+    return name.startswith("timm/") or name.endswith((".pth", ".pt", ".bin", ".safetensors"))
+
+
+def _load_torchvision(backbone: nn.Module, name: str) -> None:
+    """Weights named as in torchvision and timm; the classifier and stages above the last one are left out."""
+    found = {_torchvision_name(key): value for key, value in read_weights(name, "network.pretrained").items()}
+    wanted = backbone.state_dict()
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # not in every file
+    unfit = [
+        key for key in wanted.keys() - counters if key not in found or found[key].shape != wanted[key].shape
+    ]
+    if unfit:
+        raise UserError(
+            f"network.pretrained = {name!r}: not a ResNet of network.depth and network.width: "
+            f"{len(unfit)} of {len(wanted) - len(counters)} weights are missing or of another shape"
+        )
+    backbone.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
+
+
+def _torchvision_name(key: str) -> str:
+    """``layer2.0.conv1.weight`` to transformers' ``encoder.stages.1.layers.0.layer.0.convolution.weight``."""
+    key = re.sub(r"^conv1\.", "embedder.embedder.convolution.", key)
+    key = re.sub(r"^bn1\.", "embedder.embedder.normalization.", key)
+    match = re.match(r"layer(\d+)\.(\d+)\.", key)
+    if match is None:
+        return key
+    stage, rest = f"encoder.stages.{int(match[1]) - 1}.layers.{match[2]}.", key[match.end() :]
+    rest = re.sub(r"^conv(\d+)\.", lambda m: f"layer.{int(m[1]) - 1}.convolution.", rest)
+    rest = re.sub(r"^bn(\d+)\.", lambda m: f"layer.{int(m[1]) - 1}.normalization.", rest)
+    rest = re.sub(r"^downsample\.0\.", "shortcut.convolution.", rest)
+    rest = re.sub(r"^downsample\.1\.", "shortcut.normalization.", rest)
+    return stage + rest

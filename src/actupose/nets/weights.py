@@ -1,0 +1,37 @@
+"""Pretrained weights by name, from a file or from the hub."""
+
+from pathlib import Path
+
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from actupose.errors import UserError
+
+
+def read_weights(name: str, key: str) -> dict[str, Tensor]:
+    """Weights of a file (safetensors, or a torch file read without executing anything) or of a hub id.
+
+    Args:
+        name: path of a file, or the hub id of a repository with a ``model.safetensors``.
+        key: of the setting that names it, for the error.
+
+    Raises:
+        UserError: it cannot be found or read, or holds no weights by name.
+    """
+    origin = f"{key} = {name!r}"
+    try:
+        path = Path(name) if Path(name).exists() else Path(hf_hub_download(name, "model.safetensors"))
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (HfHubHTTPError, HFValidationError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{origin}: no such file, and not on the hub: {reason}") from None
+    except Exception as error:  # the readers raise anything on what they did not write
+        raise UserError(f"{origin}: cannot be read ({type(error).__name__})") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{origin}: holds no weights by name")
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}

@@ -1,0 +1,142 @@
+"""The whole tree of settings, and how a file becomes one."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from actupose.errors import UserError
+from actupose.params.base import Fidelity, NonNegativeInt, PositiveFloat, PositiveInt, Settings
+from actupose.params.data import DataParams, IngestParams
+from actupose.params.training import (
+    AdaptationParams,
+    AugmentParams,
+    CurriculumParams,
+    HeatmapParams,
+    MethodParams,
+    NetworkParams,
+    OptimParams,
+    PosedaParams,
+    RegdaParams,
+    ScheduleParams,
+    StyleParams,
+    VaeParams,
+)
+
+
+class EvaluationParams(Settings):
+    """``every_epochs``: how often training saves predictions on the target's test images (0: never)."""
+
+    batch_size: PositiveInt
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    every_epochs: NonNegativeInt
+
+
+class ComputeParams(Settings):
+    """Where and how; only ``precision`` changes results by more than rounding."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["32-true", "bf16-mixed"]
+    channels_last: bool
+    compile: bool
+    workers: NonNegativeInt
+    checkpoint_minutes: PositiveFloat
+
+
+class TrackingParams(Settings):
+    """MLflow experiment: one for each task."""
+
+    experiment: Annotated[str, Field(min_length=1, pattern=r"^[\w .-]+$")]
+
+
+class TrainParams(Settings):
+    """Which methods run, and with which seeds."""
+
+    methods: Annotated[tuple[str, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+
+
+class Params(Settings):
+    """The whole tree."""
+
+    data: DataParams
+    ingest: IngestParams
+    vae: VaeParams
+    curriculum: CurriculumParams
+    network: NetworkParams
+    heatmap: HeatmapParams
+    augment: AugmentParams
+    adaptation: AdaptationParams
+    fidelity: Fidelity
+    style: StyleParams
+    regda: RegdaParams
+    poseda: PosedaParams
+    schedule: ScheduleParams
+    optim: OptimParams
+    evaluation: EvaluationParams
+    compute: ComputeParams
+    tracking: TrackingParams
+    train: TrainParams
+    methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], MethodParams]
+
+    @model_validator(mode="after")
+    def _train_names_known_methods(self) -> Self:
+        unknown = [name for name in self.train.methods if name not in self.methods]
+        if unknown:
+            raise ValueError(f"train.methods: {unknown[0]!r} is not among methods: {', '.join(self.methods)}")
+        repeated = [
+            v
+            for v in (*self.train.methods, *self.train.seeds)
+            if (*self.train.methods, *self.train.seeds).count(v) > 1
+        ]
+        if repeated:
+            raise ValueError(f"train: {repeated[0]!r} is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_never_mirrors(self) -> Self:
+        if self.fidelity == "reference" and self.augment.student.flip + self.augment.teacher.flip > 0:
+            raise ValueError("fidelity: reference goes with augment.*.flip: 0; the public code never mirrors")
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or holds a bad key or value; the line names it.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run from the project's root") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return check_params(tree, str(path))
+
+
+def check_params(tree: Any, origin: str) -> Params:  # noqa: ANN401 - whatever the YAML held
+    """Validate a plain tree; ``origin`` begins the error line."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    """First complaint as ``key = value: what is allowed``, and how many more there are."""
+    first, *rest = error.errors(include_url=False)
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        line = f"{key}: key is missing"
+    elif first["type"] == "extra_forbidden":
+        line = f"{key}: unknown key"
+    elif not key:
+        line = message
+    elif isinstance(first["input"], dict | list | tuple | BaseModel):
+        line = f"{key}: {message}"
+    else:
+        line = f"{key} = {first['input']!r}: {message}"
+    return line + (f" (and {len(rest)} more)" if rest else "")

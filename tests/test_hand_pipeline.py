@@ -1,0 +1,32 @@
+"""The pipeline on hands: the same stages, another skeleton, no code of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from shrunk_project import make_project, run
+
+from actupose import tables
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hands") / "project"
+    adain = {"style.kind": "adain", "style.adain.steps": 4, "style.adain.channels": 4}
+    make_project(folder, {"data.skeleton": "hand21", "train.methods": ["regda", "actupose"], **adain})
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def test_hands_are_trained_and_compared_by_their_own_groups(project: Path) -> None:
+    for name in ("regda-0", "actupose-0"):
+        metrics = json.loads((project / "evaluations" / name / "metrics.json").read_text())
+        assert {"mcp", "pip", "dip", "fingertip", "all"} <= {key.lower() for key in metrics["last"]["pck"]}
+        path = project / "evaluations" / name / "predictions.parquet"
+        assert len(tables.read_table(path, tables.predictions_schema(21))) == 24
+    assert "actupose" in (project / "reports/comparison.md").read_text()
+
+
+def test_the_style_net_is_trained_and_shown(project: Path) -> None:
+    assert (project / "models/style/style.safetensors").is_file()
+    assert (project / "reports/figures/restyled.png").is_file()
