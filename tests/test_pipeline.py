@@ -205,7 +205,7 @@ def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:
     ("change", "reached"),
     [
         ({"methods.actupose.weights.evalpose": 0.3}, {"train@actupose-0"}),
-        ({"methods.udape_vae_cl.curriculum": "uniform"}, set()),
+        ({"methods.udape_vae_cl.curriculum": "uniform"}, {"train@udape_vae_cl-0"}),
         ({"evaluation.threshold": 0.1}, {f"evaluate@{name}" for name in RUNS}),
         ({"tracking.experiment": "renamed"}, set()),
         ({"compute.workers": 1}, set()),

@@ -277,7 +277,7 @@ def test_every_loss_moves_the_student_and_none_the_teacher(step, name):
         for key, weight in student.named_parameters()
         if weight.grad is not None and weight.grad.abs().sum() > 0
     }
-    assert "backbone.embedder.embedder.convolution.weight" in moved
+    assert "backbone.net.embedder.embedder.convolution.weight" in moved
     assert ("head.0.weight" in moved) == (name != "cross_domain")  # features lie below the head
 
 
