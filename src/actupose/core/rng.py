@@ -1,6 +1,8 @@
 """Randomness as a function of (seed, stream, step), so that a resumed run equals an unbroken one."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -20,3 +22,14 @@ def generator(seed: int, stream: str, step: int = 0) -> torch.Generator:
 def numpy_generator(seed: int, stream: str, step: int = 0) -> np.random.Generator:
     """The same for NumPy, for work outside torch."""
     return np.random.default_rng(derive_seed(seed, stream, step))
+
+
+@contextmanager
+def seeded_weights(seed: int, stream: str) -> Iterator[None]:
+    """Layers built inside have random weights of (seed, stream); torch's global state is left as it was.
+
+    Layers draw their first weights from the global generator and from no other.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, stream))
+        yield

@@ -30,9 +30,7 @@ from actupose.data.augment import (
     render_view,
 )
 from actupose.methods.pose_task import PoseTask
-from actupose.methods.supervised import (
-    SourceSide,
-)
+from actupose.methods.supervised import SourceSide
 from actupose.nets.pose_model import predictions_from_output
 from actupose.params import AdaptationParams, AugmentParams, LossWeights, OcclusionParams
 
@@ -86,21 +84,27 @@ class Consistency:
         restyle: Restyle = unchanged,
     ) -> dict[str, Tensor]:
         """Loss terms of a target batch, uint8 images (B, 3, S, S); the teacher's views are restyled."""
-        side = self.task.image_size
         base, random = self.base_view(images, seed, step)
         pseudo = self.pseudo_labels(teacher, images, base, seed, step, restyle)
-        view = draw_view(self.augment.student, base, side, random)
-        keypoints = keypoints_in_view(pseudo.keypoints, view, self.task.permutation)
-        inside = inside_image(keypoints, side)
-        keep = self._renamed(pseudo.keep, view) & inside
+        view = draw_view(self.augment.student, base, self.task.image_size, random)
         seen = render_view(images, view, blurred=self.augment.student.blur > 0)
+        terms = self.student_terms(student, seen, view, pseudo, random)
+        if self.weights.cross_domain > 0:
+            terms |= self._cross_domain(source, pseudo)
+        return terms
+
+    def student_terms(
+        self, student: nn.Module, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
+    ) -> dict[str, Tensor]:
+        """What the student, shown ``seen`` with a keypoint covered, makes of the teacher's word."""
+        keypoints = keypoints_in_view(pseudo.keypoints, view, self.task.permutation)
+        inside = inside_image(keypoints, self.task.image_size)
+        keep = self._renamed(pseudo.keep, view) & inside
         confidence = self._renamed(pseudo.confidence, view) * inside
         raw = student(occlude(seen, keypoints, confidence, self.settings.occlusion, random)).heatmaps
         terms = {"consistency": self.task.heatmap_loss(raw, keypoints, keep), "kept": keep.float().mean()}
         if self.weights.evalpose > 0:
             terms["evalpose_target"] = self.task.evalpose(raw, keypoints, keep)
-        if self.weights.cross_domain > 0:
-            terms |= self.cross_domain(source, pseudo)
         return terms
 
     def first_teacher_view(self, images: Tensor, seed: int, step: int) -> Tensor:
@@ -155,7 +159,7 @@ class Consistency:
         """Per-keypoint values (B, K) with left and right exchanged where the view is flipped."""
         return swap_flipped(values, view.flipped, self.task.permutation)
 
-    def cross_domain(self, source: SourceSide, pseudo: PseudoLabels) -> dict[str, Tensor]:
+    def _cross_domain(self, source: SourceSide, pseudo: PseudoLabels) -> dict[str, Tensor]:
         """P2 eq. 6-7; angles are taken in the views whose features are compared."""
         labelled = torch.where(source.keep[:, :, None], source.keypoints, torch.nan)
         angles = keypoint_angles(labelled, self.task.skeleton.triplets)

@@ -16,29 +16,17 @@ from actupose.core.losses import evalpose_loss
 from actupose.core.pseudo_label import choose_occluded, confidence_mask
 from actupose.core.reference import render_labels, unwarp
 from actupose.core.rng import generator
-from actupose.data.augment import Draws, draw_view, render_view
+from actupose.data.augment import Draws, View
 from actupose.methods.consistency import Consistency, PseudoLabels, Restyle, cover, unchanged
-from actupose.methods.supervised import SourceSide
 
 
 class ReferenceConsistency(Consistency):
     """Draws and settings of :class:`Consistency`; its pseudo-labels are in whole cells of the base view."""
 
-    def terms(
-        self,
-        student: nn.Module,
-        teacher: nn.Module,
-        source: SourceSide,
-        images: Tensor,
-        seed: int,
-        step: int,
-        restyle: Restyle = unchanged,
+    def student_terms(
+        self, student: nn.Module, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
     ) -> dict[str, Tensor]:
-        """Loss terms of a target batch, uint8 images (B, 3, S, S)."""
-        base, random = self.base_view(images, seed, step)
-        pseudo = self.pseudo_labels(teacher, images, base, seed, step, restyle)
-        view = draw_view(self.augment.student, base, self.task.image_size, random)
-        seen = render_view(images, view, blurred=self.augment.student.blur > 0)
+        """The student's word, un-warped to the base view, against the teacher's."""
         raw = student(self._occlude(seen, pseudo, view.draws, random)).heatmaps
         maps = self._to_base(self.task.heatmaps(raw), view.draws)
         stride, sigma = self.task.stride(maps), self.task.heatmap.sigma
@@ -48,8 +36,6 @@ class ReferenceConsistency(Consistency):
         if self.weights.evalpose > 0:
             predicted, bones = stride * soft_argmax(maps), self.task.skeleton.bones
             terms["evalpose_target"] = evalpose_loss(predicted, pseudo.keypoints, pseudo.keep, bones)
-        if self.weights.cross_domain > 0:
-            terms |= self.cross_domain(source, pseudo)
         return terms
 
     @torch.no_grad()

@@ -118,9 +118,11 @@ class RegDA(Supervised):
         momenta = [layer.momentum for layer in layers]
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = 1 - (1 - (momentum or 0)) ** 2
-        yield
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+        try:
+            yield
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
     def _disparity(self, raw: Tensor, told: Tensor, keep: Tensor, mode: Literal["min", "max"]) -> Tensor:
         heatmaps = raw if self.settings.fidelity == "reference" else self.task.heatmaps(raw.detach())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from actupose.core.pseudo_label import swap_flipped
 from actupose.core.rng import generator
-from actupose.data.augment import draw_crop, draw_view, inside_image, keypoints_in_view, render_view
+from actupose.data.augment import View, draw_crop, draw_view, inside_image, keypoints_in_view, render_view
 from actupose.methods.pose_task import PoseTask, flip_permutation
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
@@ -46,17 +46,20 @@ class SourceSide:
     keep: Tensor
 
 
+def _student_view(task: PoseTask, augment: AugmentParams, images: Tensor, random: torch.Generator) -> View:
+    crop = draw_crop(augment.crop_area, len(images), task.image_size, random, images.device)
+    return draw_view(augment.student, crop, task.image_size, random)
+
+
 def labelled_view(
     task: PoseTask, augment: AugmentParams, batch: LabelledBatch, seed: int, step: int
 ) -> LabelledView:
     """One random view of each image."""
-    random, side = generator(seed, "labelled view", step), task.image_size
-    crop = draw_crop(augment.crop_area, len(batch.images), side, random, batch.images.device)
-    view = draw_view(augment.student, crop, side, random)
+    view = _student_view(task, augment, batch.images, generator(seed, "labelled view", step))
     keypoints = keypoints_in_view(batch.keypoints, view, task.permutation)
     visible = swap_flipped(batch.visible, view.flipped, task.permutation)
     images = render_view(batch.images, view, blurred=augment.student.blur > 0)
-    return LabelledView(images, keypoints, visible & inside_image(keypoints, side))
+    return LabelledView(images, keypoints, visible & inside_image(keypoints, task.image_size))
 
 
 def labelled_forward(student: nn.Module, view: LabelledView) -> SourceSide:
@@ -66,9 +69,7 @@ def labelled_forward(student: nn.Module, view: LabelledView) -> SourceSide:
 
 def unlabelled_view(task: PoseTask, augment: AugmentParams, images: Tensor, seed: int, step: int) -> Tensor:
     """One random view of each target image, uint8 (B, 3, S, S), as the student sees labelled ones."""
-    random, side = generator(seed, "target view", step), task.image_size
-    crop = draw_crop(augment.crop_area, len(images), side, random, images.device)
-    view = draw_view(augment.student, crop, side, random)
+    view = _student_view(task, augment, images, generator(seed, "target view", step))
     return render_view(images, view, blurred=augment.student.blur > 0)
 
 

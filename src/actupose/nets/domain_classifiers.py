@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from actupose.core.indexing import index_columns
-from actupose.core.rng import derive_seed
+from actupose.core.rng import seeded_weights
 from actupose.skeleton import Skeleton
 
 
@@ -46,8 +46,7 @@ def build_classifiers(
     features: int, channels: int, skeleton: Skeleton, hidden: int, seed: int
 ) -> DomainClassifiers:
     """Classifiers whose random weights depend on ``seed`` alone; the global random state stays."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "domain classifiers"))
+    with seeded_weights(seed, "domain classifiers"):
         return DomainClassifiers(features, channels, skeleton, hidden)
 
 

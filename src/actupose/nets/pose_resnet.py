@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from actupose.core.rng import derive_seed
+from actupose.core.rng import seeded_weights
 from actupose.nets.backbones import Backbone, backbone_stride
 from actupose.params import NetworkParams
 
@@ -65,8 +65,7 @@ def _convolution(inputs: int, outputs: int, size: int) -> nn.Conv2d:
 
 def build_network(num_keypoints: int, settings: NetworkParams, seed: int) -> PoseResNet:
     """Network whose random weights depend on ``seed`` alone; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "network"))
+    with seeded_weights(seed, "network"):
         return PoseResNet(num_keypoints, settings)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from actupose.core.rng import derive_seed
+from actupose.core.rng import seeded_weights
 from actupose.params import VaeParams
 
 
@@ -33,8 +33,7 @@ class PoseVae(nn.Module):
 
 def build_vae(num_keypoints: int, settings: VaeParams) -> PoseVae:
     """VAE whose random weights depend on ``settings.seed`` alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(settings.seed, "vae"))
+    with seeded_weights(settings.seed, "vae"):
         return PoseVae(num_keypoints, settings)
 
 

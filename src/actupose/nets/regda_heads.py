@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from actupose.core.rng import derive_seed
+from actupose.core.rng import seeded_weights
 from actupose.nets.pose_resnet import build_head
 from actupose.params import NetworkParams
 
@@ -26,6 +26,5 @@ def build_adversarial_head(
     num_keypoints: int, settings: NetworkParams, seed: int, stream: str = "adversarial head"
 ) -> AdversarialHead:
     """Head whose random weights depend on seed and stream; the global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, stream))
+    with seeded_weights(seed, stream):
         return AdversarialHead(num_keypoints, settings)

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from actupose.core.rng import derive_seed
+from actupose.core.rng import seeded_weights
 from actupose.core.style import match_statistics
 from actupose.errors import UserError
 from actupose.nets.pose_resnet import IMAGE_MEAN, IMAGE_STD
@@ -68,8 +68,7 @@ def build_style_net(settings: AdainParams) -> StyleNet:
     Raises:
         UserError: ``settings.encoder`` cannot be found or is not VGG-19.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(settings.seed, "style net"))
+    with seeded_weights(settings.seed, "style net"):
         net = StyleNet(style_levels(settings))
     if settings.encoder is not None:
         _load_vgg(net, settings.encoder)

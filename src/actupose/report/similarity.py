@@ -20,18 +20,18 @@ def bin_similarity(poses: pa.Table, source: BinnedPoses, skeleton: Skeleton) -> 
     show.
     """
     rng = np.random.default_rng(SEED)
+    numbers = source.bins["bin"].to_numpy()
     angles, owners = [], []
-    for number in source.bins["bin"].to_numpy():
+    for number in numbers:
         members = source.scores.loc[source.scores["bin"] == number, "sample_id"].to_numpy()
         chosen = rng.choice(members, min(POSES_PER_BIN, len(members)), replace=False)
         keypoints = torch.from_numpy(poses_of(poses, list(chosen)))
         angles.append(keypoint_angles(keypoints, skeleton.triplets).numpy())
-        owners += [number] * len(chosen)
+        owners.append(np.full(len(chosen), number))
     similarity = angle_similarity(np.concatenate(angles))
     np.fill_diagonal(similarity, np.nan)
-    numbers = source.bins["bin"].to_numpy()
-    rows = [similarity[np.array(owners) == number] for number in numbers]
-    return np.array([[_mean(row[:, np.array(owners) == number]) for number in numbers] for row in rows])
+    members_of = [np.flatnonzero(np.concatenate(owners) == number) for number in numbers]
+    return np.array([[_mean(similarity[np.ix_(a, b)]) for b in members_of] for a in members_of])
 
 
 def angle_similarity(angles: np.ndarray) -> np.ndarray:
