@@ -81,5 +81,4 @@ def pictures_for_testing(split: Literal["by_pose", "literature"], poses: int, se
 
 def _label(intrinsics: Any, xyz: Any) -> Label:  # noqa: ANN401 - foreign JSON
     pose = parse_entry(FreihandPose, {"K": intrinsics, "xyz": xyz})
-    everywhere = np.ones(len(HAND21), dtype=bool)  # FreiHAND does not say what is hidden
-    return Label(project(np.array(pose.xyz), np.array(pose.intrinsics)), everywhere, everywhere)
+    return Label.all_visible(project(np.array(pose.xyz), np.array(pose.intrinsics)))

@@ -60,8 +60,7 @@ def _parse(position: int, value: Any) -> H3dEntry | Rejection:  # noqa: ANN401 -
 
 
 def _index_picture(folder: Path, entry: H3dEntry, split: Split) -> Record | Rejection:
-    everywhere = np.ones(len(HAND21), dtype=bool)  # H3D does not say what is hidden
-    label = Label(np.asarray(entry.keypoint2d, dtype=np.float64), everywhere, everywhere)
+    label = Label.all_visible(np.asarray(entry.keypoint2d, dtype=np.float64))
     try:
         return Record(entry.name, locate(folder, entry.name), {split: f"{split}/{entry.name}"}, label)
     except Refusal as refusal:

@@ -102,9 +102,8 @@ class _Reader:
             image = locate(self.folder, entry.file_name)
         except Refusal as refusal:
             return Rejection(origin, str(refusal))
-        everywhere = np.ones(len(self.parts), dtype=bool)  # Human3.6M does not say what is hidden
         ids: dict[Split, str] = {split: f"{split}/{entry.file_name}" + (f"#{copy}" if copy > 1 else "")}
-        label = Label(keypoints_orig, everywhere, everywhere)
+        label = Label.all_visible(keypoints_orig)
         return Record(origin, image, ids, label, PersonBox.around(keypoints_orig, CROP_SCALE))
 
     def _project(self, subject: Subject, entry: Human36mImage) -> np.ndarray:

@@ -29,6 +29,12 @@ class Label:
     annotated: np.ndarray
     visible: np.ndarray
 
+    @classmethod
+    def all_visible(cls, keypoints_orig: np.ndarray) -> Self:
+        """Label of a corpus that does not say what is hidden."""
+        everywhere = np.ones(len(keypoints_orig), dtype=bool)
+        return cls(keypoints_orig, everywhere, everywhere)
+
 
 @dataclass(frozen=True)
 class PersonBox:

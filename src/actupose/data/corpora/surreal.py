@@ -100,5 +100,4 @@ def _index_run(run: Path, split: Split, columns: list[int]) -> Iterator[Record |
 
 
 def _label(keypoint2d: list[Any], columns: list[int]) -> Label:
-    everywhere = np.ones(len(columns), dtype=bool)  # SURREAL does not say what is hidden
-    return Label(np.asarray(keypoint2d, dtype=np.float64)[columns], everywhere, everywhere)
+    return Label.all_visible(np.asarray(keypoint2d, dtype=np.float64)[columns])

@@ -67,8 +67,7 @@ def _index_frame(
     keypoints_orig = joints_orig[columns]
     if not inside(keypoints_orig, Cut(0, 0, WIDTH, HEIGHT)).any():
         return Rejection(origin, "the person is outside the picture", fault=False)
-    everywhere = np.ones(len(columns), dtype=bool)  # SURREAL does not say what is hidden
-    label = Label(keypoints_orig, everywhere, everywhere)
+    label = Label.all_visible(keypoints_orig)
     return Record(origin, pixels, {split: origin}, label, PersonBox.around(joints_orig, CROP_SCALE))
 
 
