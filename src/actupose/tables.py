@@ -90,6 +90,8 @@ CURRICULUM = _schema(
     moved=pa.int64(),
 )
 
+FLOW = _schema(vae_bin=pa.int64(), bin=pa.int64(), count=pa.int64())
+
 
 def epoch_predictions_schema(num_keypoints: int) -> pa.Schema:
     """What the model said of the target's test images after each epoch: no labels.

@@ -78,6 +78,17 @@ def test_reranking_divides_the_vae_score_by_the_confidence():
     assert [row["moved"] for row in state.rows(1, state.pool(1, 0))] == [1] * 6
 
 
+def test_the_flow_tells_where_the_samples_of_each_bin_went():
+    state = curriculum("active")
+    stayed = [{"vae_bin": number, "bin": number, "count": 2} for number in range(6)]
+    assert state.flow() == stayed
+    peaks = torch.ones(12)
+    peaks[:2] = 0.05  # scores 20 and 40: both samples of bin 0 go to bin 5, all others one bin down
+    state.finish_epoch(peaks)
+    moved = [{"vae_bin": 0, "bin": 5, "count": 2}]
+    assert state.flow() == moved + [{"vae_bin": n, "bin": n - 1, "count": 2} for n in range(1, 6)]
+
+
 def test_reranking_begins_from_the_vae_score_each_time():
     state = curriculum("active")
     for _ in range(3):

@@ -18,6 +18,7 @@ from actupose.skeleton import BODY16
 from actupose.tables import (
     BINS,
     CURRICULUM,
+    FLOW,
     HISTORY,
     PER_BIN,
     SCORES,
@@ -230,6 +231,9 @@ def _write_run(folder: Path, params: Params, method: str, rng: np.random.Generat
     write_table(folder / "history.parquet", history, HISTORY)
     weights = _weights(params, params.methods[method].curriculum, epochs)
     write_table(folder / "curriculum.parquet", _curriculum_table(weights), CURRICULUM)
+    bins = np.arange(params.curriculum.num_bins)
+    stayed = {"vae_bin": bins, "bin": bins, "count": np.full(len(bins), 120)}
+    write_table(folder / "flow.parquet", make_table(FLOW, stayed), FLOW)
 
 
 def _weights(params: Params, curriculum: str, epochs: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from actupose.report.compare import write_report
 
 LEVELS = {"source_only": 0.4, "actupose": 0.7, "oracle": 0.85}
 FIGURES = {"pck_by_group", "per_bin", "predictions", "pose_gallery", "score_distribution", "schedule",
-           "learning_curves", "bin_similarity", "pose_variation", "reranking"}  # fmt: skip
+           "learning_curves", "bin_similarity", "pose_variation", "reranking", "reranking_flow"}  # fmt: skip
 
 
 def report(root, params, reports):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluated_project import SIDE, demo_params, drawn_people, flat_metrics, folders_below, write_project
@@ -25,6 +27,8 @@ def test_photos_are_the_first_of_each_bin_with_the_first_seed(evidence):
     shown = photos[1].predictions["actupose"].keypoints
     # Twenty photographs in five bins: bin 1 begins with row 4.
     assert shown.ravel().tolist() == first_seed.predictions.column("keypoints_pred")[4].as_py()
+    evalpose = first_seed.predictions.column("evalpose_bone")[4].as_py()
+    assert photos[1].predictions["actupose"].evalpose == evalpose
 
 
 def test_a_keypoint_is_right_within_the_distance(evidence):
@@ -37,8 +41,10 @@ def test_a_keypoint_is_right_within_the_distance(evidence):
 
 def test_accuracy_counts_scored_keypoints():
     is_right, scored = np.array([True, False, True, True]), np.array([True, True, True, False])
-    assert Prediction(np.zeros((4, 2)), is_right, scored).accuracy == "PCK 66.7  (2/3)"
-    assert Prediction(np.zeros((4, 2)), None, scored).accuracy == ""
+    known = Prediction(np.zeros((4, 2)), is_right, scored, evalpose=0.915)
+    assert known.accuracy == "PCK 66.7  (2/3)\nEvalPose 91.5"
+    assert replace(known, evalpose=np.nan).accuracy == "PCK 66.7  (2/3)"  # no bone is labelled
+    assert replace(known, is_right=None).accuracy == ""
 
 
 def test_gallery_samples_the_named_bins_and_repeats(evidence):

@@ -35,7 +35,8 @@ class CurriculumState:
         self.epochs = epochs
         self.vae_scores = vae_scores
         self.scores = vae_scores
-        self.bins = assign_bins(vae_scores, settings.num_bins)
+        self.vae_bins = assign_bins(vae_scores, settings.num_bins)
+        self.bins = self.vae_bins
         self.peaks = torch.full_like(vae_scores, torch.nan)
         self.moved = torch.zeros(settings.num_bins, dtype=torch.int64)
 
@@ -84,6 +85,16 @@ class CurriculumState:
         return [
             {"epoch": epoch, "bin": index, **{name: column[index] for name, column in values.items()}}
             for index in range(self.settings.num_bins)
+        ]
+
+    def flow(self) -> list[Row]:
+        """Rows of ``flow.parquet``: samples by the bin of their VAE score and the bin they are in now."""
+        num_bins = self.settings.num_bins
+        counts = torch.bincount(num_bins * self.vae_bins + self.bins, minlength=num_bins**2).tolist()
+        return [
+            {"vae_bin": pair // num_bins, "bin": pair % num_bins, "count": count}
+            for pair, count in enumerate(counts)
+            if count
         ]
 
     def metrics(self, epoch: int) -> dict[str, float]:

@@ -12,7 +12,7 @@ from actupose.methods.trainer import Trainer
 from actupose.methods.training_data import Inputs, input_files, open_training_data, target_rows
 from actupose.nets.pose_model import save_model
 from actupose.params import ComputeParams
-from actupose.tables import CURRICULUM, HISTORY, epoch_predictions_schema, history_table, write_table
+from actupose.tables import CURRICULUM, FLOW, HISTORY, epoch_predictions_schema, history_table, write_table
 
 CODE_FOLDERS = ("core", "data", "nets", "methods")
 
@@ -35,6 +35,8 @@ def write_outputs(trainer: Trainer, out: Path) -> None:
     write_table(out / "history.parquet", history_table(trainer.history), HISTORY)
     rows = pa.Table.from_pylist(trainer.curriculum_rows, schema=CURRICULUM)
     write_table(out / "curriculum.parquet", rows, CURRICULUM)
+    flow = trainer.curriculum.flow() if trainer.curriculum is not None else []
+    write_table(out / "flow.parquet", pa.Table.from_pylist(flow, schema=FLOW), FLOW)
     predictions = gather_epoch_predictions(trainer.folder, trainer.evaluated_epochs, num_keypoints)
     write_table(out / "epoch_predictions.parquet", predictions, epoch_predictions_schema(num_keypoints))
     remove_checkpoints(trainer.folder)

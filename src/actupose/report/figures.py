@@ -16,7 +16,7 @@ from actupose.report.plots.photos import plot_columns, plot_photos
 from actupose.report.plots.results import plot_groups, plot_per_bin
 from actupose.report.plots.scores import plot_scores, plot_similarity, plot_variation
 from actupose.report.plots.skeletons import plot_gallery
-from actupose.report.plots.training import plot_histories, plot_reranking, plot_schedules
+from actupose.report.plots.training import plot_flow, plot_histories, plot_reranking, plot_schedules
 from actupose.report.read import Evidence
 from actupose.report.similarity import POSES_PER_BIN, bin_similarity
 from actupose.report.text import seeds_phrase
@@ -166,6 +166,13 @@ def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigu
             "What the model's confidence re-ranked",
             "Samples of a bin that the epoch before had in another bin, mean over seeds (P2 3.1.2).",
             plot_reranking({m: schedules[m] for m in with_peak}),
+        )
+        yield _drawn(
+            "reranking_flow",
+            "Where re-ranking took the samples",
+            "From the bin that the VAE's score alone gives to the bin after the last epoch, all seeds "
+            "together; without re-ranking all would lie on the diagonal (P2 3.1.2).",
+            plot_flow({m: pd.concat([r.flow for r in evidence.runs if r.method == m]) for m in with_peak}),
         )
 
 

@@ -19,19 +19,24 @@ NUM_PHOTOS = 8
 
 @dataclass(frozen=True)
 class Prediction:
-    """One method's (K, 2) keypoints on one photograph; ``is_right`` (K,) is None without labels."""
+    """One method's (K, 2) keypoints on one photograph; ``is_right`` (K,) is None without labels.
+
+    ``evalpose`` is weighted by bone, NaN where no bone is labelled.
+    """
 
     keypoints: np.ndarray
     is_right: np.ndarray | None
     scored: np.ndarray
+    evalpose: float
 
     @property
     def accuracy(self) -> str:
-        """PCK of this photograph over the scored keypoints that are labelled."""
+        """PCK of this photograph over the scored keypoints that are labelled, and EvalPose."""
         if self.is_right is None or not self.scored.any():
             return ""
         right, total = int(self.is_right[self.scored].sum()), int(self.scored.sum())
-        return f"PCK {100 * right / total:.1f}  ({right}/{total})"
+        evalpose = f"\nEvalPose {100 * self.evalpose:.1f}" if np.isfinite(self.evalpose) else ""
+        return f"PCK {100 * right / total:.1f}  ({right}/{total}){evalpose}"
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,13 @@ def _label(run: Run, sample_id: str) -> np.ndarray | None:
 
 
 def _prediction(run: Run, sample_id: str, skeleton: Skeleton, threshold: float) -> Prediction:
-    keypoints = keypoint_values(run.predictions.slice(_row_of(run, sample_id), 1), "keypoints_pred")[0]
+    row = run.predictions.slice(_row_of(run, sample_id), 1)
+    keypoints = keypoint_values(row, "keypoints_pred")[0]
+    evalpose = row.column("evalpose_bone")[0].as_py()
     label = _label(run, sample_id)
     if label is None:
-        return Prediction(keypoints, None, np.zeros(len(keypoints), bool))
+        return Prediction(keypoints, None, np.zeros(len(keypoints), bool), evalpose)
     reach = threshold * float(table_metadata(run.predictions)["image_side"])
     is_scored = np.isin(np.arange(len(skeleton)), [skeleton.index(name) for name in skeleton.scored])
     is_right = np.linalg.norm(keypoints - label, axis=1) < reach
-    return Prediction(keypoints, is_right, is_scored & np.isfinite(label).all(axis=1))
+    return Prediction(keypoints, is_right, is_scored & np.isfinite(label).all(axis=1), evalpose)

@@ -18,6 +18,7 @@ from actupose.skeleton import SKELETONS
 from actupose.tables import (
     BINS,
     CURRICULUM,
+    FLOW,
     HISTORY,
     PER_BIN,
     SCORES,
@@ -54,6 +55,7 @@ class Run:
     predictions: pa.Table
     history: pd.DataFrame
     curriculum: pd.DataFrame
+    flow: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ def _read_run(folders: Folders, method: str, seed: int, num_keypoints: int) -> R
         predictions=read_table(evaluation / "predictions.parquet", predictions_schema(num_keypoints)),
         history=_frame(training / "history.parquet", HISTORY),
         curriculum=_frame(training / "curriculum.parquet", CURRICULUM),
+        flow=_frame(training / "flow.parquet", FLOW),
     )
 
 

@@ -21,7 +21,7 @@ def plot_photos(photos: Sequence[Photo], skeleton: Skeleton, looks: MethodLooks)
     columns = 1 + len(looks)
     cell = min(1.8, 10.5 / columns)
     figure = Figure(
-        figsize=(cell * columns + 0.7, (cell + 0.22) * len(photos) + 0.6),
+        figsize=(cell * columns + 0.7, (cell + 0.36) * len(photos) + 0.6),
         layout=ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02),
     )
     grid = figure.subplots(len(photos), columns, squeeze=False)

@@ -47,6 +47,26 @@ def plot_reranking(schedules: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def plot_flow(flows: Mapping[str, pd.DataFrame]) -> Figure:
+    """From the bin of the VAE's score (columns) to the bin after the last epoch (rows), a panel a method.
+
+    Each column is the mean over the runs in percent of the samples that began in it.
+    """
+    figure = Figure(figsize=(max(4.2 * len(flows) + 0.9, 6.5), 4.0), layout="constrained")
+    panels = figure.subplots(1, len(flows), squeeze=False, sharey=True).ravel()
+    for axes, (method, flow) in zip(panels, flows.items(), strict=True):
+        counts = flow.pivot_table("count", "bin", "vae_bin", aggfunc="sum", fill_value=0)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(True)
+        image = axes.imshow(100 * counts / counts.sum(), "Blues", origin="lower", vmin=0, vmax=100)
+        axes.set(title=method, xlabel="bin by the VAE's score")
+        count_along(axes.xaxis)
+        count_along(axes.yaxis)
+    panels[0].set_ylabel("bin after the last epoch")
+    figure.colorbar(image, ax=list(panels), label="samples of the column (%)", pad=0.02)
+    return figure
+
+
 def _draw_by_epoch(axes: Axes, schedule: pd.DataFrame, column: str, most: float) -> AxesImage:
     drawn = schedule.groupby(["bin", "epoch"])[column].mean().unstack("epoch")
     bins, epochs = drawn.index.to_numpy(), drawn.columns.to_numpy()
