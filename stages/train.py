@@ -11,6 +11,9 @@ import sys
 from collections.abc import Mapping
 from types import FrameType
 
+import psutil
+
+from actupose.core.ranks import rank
 from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped, Trainer
@@ -22,13 +25,21 @@ from stages._entry import run_stage
 from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
 from stages._tracking import RunMirror, describe_run
 
+RANKS = "ACTUPOSE_RANKS"
+UNDER_TORCHRUN = "TORCHELASTIC_RUN_ID"  # torchrun has started this process
+
 
 class StopRequest:
-    """A signal to end the run, or the death of the DVC that started it (it hands no SIGTERM on)."""
+    """A signal to end the run, or the death of the DVC that started it (it hands no SIGTERM on).
+
+    DVC is the parent of this process, or of the torchrun that is.
+    """
 
     def __init__(self) -> None:
         self.signum = 0
-        self._dvc = os.getppid() if "DVC_STAGE" in os.environ else None
+        launched = psutil.Process(os.getppid() if UNDER_TORCHRUN in os.environ else os.getpid())
+        self._child_of_dvc = launched if "DVC_STAGE" in os.environ else None
+        self._dvc = launched.ppid()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._note)
 
@@ -37,25 +48,48 @@ class StopRequest:
 
     def came(self) -> bool:
         """Whether the run shall end."""
-        if self._dvc not in (None, os.getppid()):
+        if self._child_of_dvc is not None and self._child_of_dvc.ppid() != self._dvc:
             self.signum = self.signum or signal.SIGTERM
         return self.signum != 0
 
 
 def main() -> None:
     """Images, labels and scores -> runs/<method>-<seed>."""
-    stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("method", help="an entry of params.yaml's methods")
     parser.add_argument("seed", type=int)
     args = parser.parse_args()
+    _become_ranks()
+    stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
     params = load_params(PARAMS)
     if args.method not in params.methods:
         raise UserError(f"{PARAMS}: methods: no entry {args.method!r}; there are {', '.join(params.methods)}")
     settings = TrainingSettings.of(params, args.method, args.seed)
     trainer = open_trainer(settings, params.compute, Inputs(INGESTED, BINS, STYLE), STATE / "checkpoints")
+    if rank() > 0:
+        _train_silently(trainer, stop)
+        return
     with RunMirror.open(trainer.folder, describe_run(params, args.method, args.seed)) as mirror:
         _train(trainer, params, mirror, stop)
+
+
+def _become_ranks() -> None:
+    """Go on as that many processes of torchrun, where the environment asks for them."""
+    ranks = os.environ.get(RANKS, "1")
+    if UNDER_TORCHRUN in os.environ or ranks == "1":
+        return
+    if not ranks.isdecimal() or int(ranks) < 1:
+        raise UserError(f"{RANKS} = {ranks!r}: a number of processes, one for each GPU")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    os.execv(sys.executable, [*torchrun, "-m", "stages.train", *sys.argv[1:]])
+
+
+def _train_silently(trainer: Trainer, stop: StopRequest) -> None:
+    """A rank beside the first: it computes, and writes and tells nothing."""
+    try:
+        trainer.run(lambda *_: None, stop.came, lambda _: None)
+    except Stopped:
+        sys.exit(128 + (stop.signum or signal.SIGTERM))
 
 
 def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopRequest) -> None:
@@ -71,7 +105,7 @@ def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopReques
         try:
             trainer.run(track, stop.came, advance)
         except Stopped:
-            sys.exit(128 + stop.signum)
+            sys.exit(128 + (stop.signum or signal.SIGTERM))  # or another rank was asked
     write_outputs(trainer, RUNS / name)
 
 

@@ -202,10 +202,14 @@ def write_scores(folder: Path, sample_ids: list[str], scores, split: str, num_bi
 class Project:
     """Folders of a small project: 24 source training images, 18 of the target."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, write: bool = True) -> None:
         self.root = root
         self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
         self.inputs = Inputs(self.ingested, self.bins, root / "style")
+        if write:
+            self._write()
+
+    def _write(self) -> None:
         write_domain(self.ingested / "source", {"train": 24, "val": 4, "test": 4}, seed=0, background=30)
         write_domain(self.ingested / "target", {"train": 18, "test": 12}, seed=1, background=90)
         scores = 1 + 0.001 * np.random.default_rng(2).gamma(2.0, 1.0, 24)  # so close that confidence re-ranks

@@ -4,7 +4,7 @@ A view is drawn (random, small) apart from being rendered (deterministic). Draws
 so that every device sees the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import pi
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from actupose.core.affine import affine_matrix, crop_matrix, invert, transform_points, warp
 from actupose.core.pseudo_label import swap_flipped
+from actupose.core.ranks import share
 from actupose.params import ViewParams
 
 _GRAY = (0.299, 0.587, 0.114)
@@ -26,6 +27,10 @@ class Draws:
     shear: Tensor
     translate: Tensor
     scale: Tensor
+
+    def share(self) -> "Draws":
+        """Of this rank's share of the batch."""
+        return Draws(*(share(getattr(self, field.name)) for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,14 @@ def draw_view(ranges: ViewParams, base_from_stored: Tensor, side: int, random: t
 
 
 def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:
-    """uint8 stored images (B, 3, S, S) as seen in a view: float in 0..1, black outside the image."""
+    """This rank's uint8 stored images (B / ranks, 3, S, S) as seen in views (B) of the whole batch.
+
+    Float in 0..1, black outside the image.
+    """
     side = images.shape[-1]
-    seen = warp(images.float() / 255, view.view_from_stored, (side, side))
-    seen = jitter_color(seen, view.color)
-    return gaussian_blur(seen, view.blur) if blurred else seen
+    seen = warp(images.float() / 255, share(view.view_from_stored), (side, side))
+    seen = jitter_color(seen, share(view.color))
+    return gaussian_blur(seen, share(view.blur)) if blurred else seen
 
 
 def keypoints_in_view(keypoints: Tensor, view: View, permutation: Tensor) -> Tensor:

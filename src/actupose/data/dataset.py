@@ -21,7 +21,10 @@ from actupose.tables import keypoint_values, list_values, read_table, samples_sc
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """uint8 RGB images (B, 3, S, S) and their positions (B,) in the domain's split."""
+    """uint8 RGB images (B, 3, S, S) and positions (B,) in the domain's split.
+
+    Of a batch that is shared by ranks: this rank's images, and everyone's positions.
+    """
 
     images: Tensor
     index: Tensor
@@ -71,10 +74,6 @@ class DomainImages(Dataset[Any]):
         rows = [row.tolist() for row in plan]
         loader = DataLoader(self, batch_sampler=rows, num_workers=workers, collate_fn=_as_is)
         return iter(loader)
-
-    def in_order(self, batch_size: int, workers: int) -> Iterator[ImageBatch]:
-        """All images once, in order."""
-        return self.batches(torch.arange(len(self)).split(batch_size), workers)
 
 
 def _as_is(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from actupose.core.angles import keypoint_angles, mean_angular_difference, triplets_visible
 from actupose.core.losses import cross_domain_loss, selected_fraction
@@ -19,6 +19,7 @@ from actupose.core.pseudo_label import (
     paste_patches,
     swap_flipped,
 )
+from actupose.core.ranks import share, world_size
 from actupose.core.rng import generator
 from actupose.data.augment import (
     View,
@@ -32,9 +33,11 @@ from actupose.data.augment import (
 from actupose.methods.pose_task import PoseTask
 from actupose.methods.supervised import SourceSide
 from actupose.nets.pose_model import predictions_from_output
+from actupose.nets.pose_resnet import PoseOutput
 from actupose.params import AdaptationParams, AugmentParams, LossWeights, OcclusionParams
 
 Restyle = Callable[[Tensor], Tensor]
+Network = Callable[[Tensor], PoseOutput]  # this rank's images to the whole batch's output
 
 
 def unchanged(images: Tensor) -> Tensor:
@@ -75,15 +78,18 @@ class Consistency:
 
     def terms(
         self,
-        student: nn.Module,
-        teacher: nn.Module,
+        student: Network,
+        teacher: Network,
         source: SourceSide,
         images: Tensor,
         seed: int,
         step: int,
         restyle: Restyle = unchanged,
     ) -> dict[str, Tensor]:
-        """Loss terms of a target batch, uint8 images (B, 3, S, S); the teacher's views are restyled."""
+        """Loss terms of a target batch, of whose uint8 images this rank has (B / ranks, 3, S, S).
+
+        The teacher's views are restyled.
+        """
         base, random = self.base_view(images, seed, step)
         pseudo = self.pseudo_labels(teacher, images, base, seed, step, restyle)
         view = draw_view(self.augment.student, base, self.task.image_size, random)
@@ -94,7 +100,7 @@ class Consistency:
         return terms
 
     def student_terms(
-        self, student: nn.Module, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
+        self, student: Network, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
     ) -> dict[str, Tensor]:
         """What the student, shown ``seen`` with a keypoint covered, makes of the teacher's word."""
         keypoints = keypoints_in_view(pseudo.keypoints, view, self.task.permutation)
@@ -116,7 +122,8 @@ class Consistency:
         """base_from_stored (B, 3, 3), and the generator that draws the student's view next."""
         random = generator(seed, "target view", step)
         side = self.task.image_size
-        return draw_crop(self.augment.crop_area, len(images), side, random, images.device), random
+        whole = len(images) * world_size()
+        return draw_crop(self.augment.crop_area, whole, side, random, images.device), random
 
     def teacher_view(self, base_from_stored: Tensor, random: torch.Generator) -> View:
         """The next of the teacher's views."""
@@ -129,7 +136,7 @@ class Consistency:
     @torch.no_grad()
     def pseudo_labels(
         self,
-        teacher: nn.Module,
+        teacher: Network,
         images: Tensor,
         base_from_stored: Tensor,
         seed: int,
@@ -174,7 +181,7 @@ def occlude(
     """Adaptive keypoint occlusion: a patch of the image itself over one confident keypoint of some samples.
 
     Args:
-        images: (B, C, S, S), the student's view.
+        images: (B / ranks, C, S, S), the student's view.
         keypoints: (B, K, 2) pixels of that view.
         confidence: (B, K); only keypoints at or above ``settings.threshold`` are covered.
         settings: share of samples, threshold, half side of the patch.
@@ -185,9 +192,13 @@ def occlude(
 
 
 def cover(images: Tensor, keypoints: Tensor, chosen: Tensor, size: float, random: torch.Generator) -> Tensor:
-    """Paste a patch from elsewhere in the image over the one chosen keypoint, if any, of each sample."""
+    """Paste a patch from elsewhere in the image over the one chosen keypoint, if any, of each sample.
+
+    Images are this rank's share (B / ranks, C, S, S) of the batch, the rest is of all of it.
+    """
     side = images.shape[-1]
     centers = torch.where(chosen[:, :, None], keypoints, 0.0).sum(dim=1)
-    elsewhere = torch.rand(len(images), 2, generator=random) * (side - 1)
-    elsewhere = elsewhere.to(images.device, non_blocking=True)
-    return paste_patches(images, centers, chosen.any(dim=1), max(1, round(size * side)), elsewhere)
+    elsewhere = torch.rand(len(chosen), 2, generator=random) * (side - 1)
+    elsewhere = share(elsewhere.to(images.device, non_blocking=True))
+    is_chosen = share(chosen.any(dim=1))
+    return paste_patches(images, share(centers), is_chosen, max(1, round(size * side)), elsewhere)

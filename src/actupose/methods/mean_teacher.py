@@ -9,7 +9,7 @@ from actupose.core.schedule import update_ema
 from actupose.methods.consistency import Consistency
 from actupose.methods.reference_consistency import ReferenceConsistency
 from actupose.methods.settings import TrainingSettings
-from actupose.methods.student import Student
+from actupose.methods.student import Student, whole_output
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.methods.supervised import (
     LabelledBatch,
@@ -19,7 +19,7 @@ from actupose.methods.supervised import (
     supervised_terms,
 )
 from actupose.nets.pose_model import PoseModel
-from actupose.nets.pose_resnet import PoseResNet
+from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.style_net import StyleNet
 from actupose.params import AdaptationParams, ComputeParams
 
@@ -36,6 +36,10 @@ class Teacher:
         self.student = student.bare
         self.bare = student.build().requires_grad_(False)
         self.network = student.fabric.setup_module(self.bare)
+
+    def __call__(self, images: Tensor) -> PoseOutput:
+        """See :func:`~actupose.methods.student.whole_output`."""
+        return whole_output(self.network, images)
 
     def train(self) -> None:
         """Normalise as ``teacher_norm`` says."""
@@ -88,7 +92,6 @@ class MeanTeacher(Supervised):
         if target is None:
             return super().train_step(step, batch, None)
         plain, seed = self.view(step, batch), self.settings.seed
-        student, teacher = self.student.network, self.teacher.network
 
         def target_look() -> Tensor:
             return self.consistency.first_teacher_view(target, seed, step)
@@ -97,10 +100,10 @@ class MeanTeacher(Supervised):
             return self.style.restyle("target to source", step, images, lambda: plain.images)
 
         images = self.style.restyle("source to target", step, plain.images, target_look)
-        source = labelled_forward(student, replace(plain, images=images))
+        source = labelled_forward(self.student, replace(plain, images=images))
         terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
         if self.is_adapting(step):
-            terms |= self.consistency.terms(student, teacher, source, target, seed, step, as_source)
+            terms |= self.consistency.terms(self.student, self.teacher, source, target, seed, step, as_source)
         self.student.optimise(self.weigh(terms))
         if self.is_adapting(step):
             self.teacher.follow()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.indexing import index_columns
+from actupose.core.ranks import gather, share, sum_gradients
 from actupose.core.schedule import warm_start
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
@@ -60,15 +61,16 @@ class PoseDA(Supervised):
         """One step of student and classifiers together."""
         if target is None:
             return super().train_step(step, batch, None)
-        source = labelled_forward(self.student.network, self.view(step, batch))
+        source = labelled_forward(self.student, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=False)
         seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
         reversal = -warm_start(RAMP * self._progress(step))
-        output = self.student.network(seen)
+        output = self.student(seen)
         domain = (self._errors(source.output, reversal, 1) + self._errors(output, reversal, 0)) / 2
         terms |= {f"domain_{level}": domain[i] for i, level in enumerate(DomainLogits._fields)}
         self.optimizer.zero_grad()
         self.student.optimise(self.weigh(terms) + self.settings.poseda.weight * domain.sum())
+        sum_gradients(self.bare_optimizer)
         self.optimizer.step()
         return StepResult(terms, self.peaks(source))
 
@@ -83,14 +85,13 @@ class PoseDA(Supervised):
         heatmaps = self.task.heatmaps(output.heatmaps.detach()).clamp(min=0)
         confidence = heatmaps.amax(dim=(2, 3)).clamp(max=1)
         starts, ends = index_columns(self.task.skeleton.bones, self.device)
-        shares = (torch.ones_like(confidence[:, 0]), confidence, confidence[:, starts] * confidence[:, ends])
+        weights = (torch.ones_like(confidence[:, 0]), confidence, confidence[:, starts] * confidence[:, ends])
         logits = self.classifiers(
-            scale_gradient(output.features, reversal),
-            scale_gradient(features_under(output.upsampled, heatmaps), reversal),
+            scale_gradient(share(output.features), reversal),
+            scale_gradient(features_under(output.upsampled, share(heatmaps)), reversal),
         )
-        return torch.stack(
-            [_weighted_error(level, share, label) for level, share in zip(logits, shares, strict=True)]
-        )
+        errors = (_weighted_error(gather(level), w, label) for level, w in zip(logits, weights, strict=True))
+        return torch.stack(list(errors))
 
     def weights(self) -> list[Tensor]:
         """Of the student and the classifiers."""
@@ -123,8 +124,8 @@ def features_under(upsampled: Tensor, heatmaps: Tensor) -> Tensor:
     return torch.einsum("bkhw,bchw->bkc", share, upsampled.to(share.dtype))
 
 
-def _weighted_error(logits: Tensor, shares: Tensor, label: int) -> Tensor:
+def _weighted_error(logits: Tensor, weights: Tensor, label: int) -> Tensor:
     errors = F.binary_cross_entropy_with_logits(
         logits.float(), torch.full_like(logits, label, dtype=torch.float32), reduction="none"
     )
-    return (shares * errors).sum() / shares.sum().clamp(min=torch.finfo(shares.dtype).tiny)
+    return (weights * errors).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)

@@ -7,24 +7,25 @@ are rendered as everywhere here, by one bilinear sampling; the public code reads
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from actupose.core.affine import affine_matrix, warp
 from actupose.core.angles import keypoint_angles, triplets_visible
 from actupose.core.heatmap import peak_cells, soft_argmax
 from actupose.core.losses import evalpose_loss
 from actupose.core.pseudo_label import choose_occluded, confidence_mask
+from actupose.core.ranks import share
 from actupose.core.reference import render_labels, unwarp
 from actupose.core.rng import generator
 from actupose.data.augment import Draws, View
-from actupose.methods.consistency import Consistency, PseudoLabels, Restyle, cover, unchanged
+from actupose.methods.consistency import Consistency, Network, PseudoLabels, Restyle, cover, unchanged
 
 
 class ReferenceConsistency(Consistency):
     """Draws and settings of :class:`Consistency`; its pseudo-labels are in whole cells of the base view."""
 
     def student_terms(
-        self, student: nn.Module, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
+        self, student: Network, seen: Tensor, view: View, pseudo: PseudoLabels, random: torch.Generator
     ) -> dict[str, Tensor]:
         """The student's word, un-warped to the base view, against the teacher's."""
         raw = student(self._occlude(seen, pseudo, view.draws, random)).heatmaps
@@ -41,7 +42,7 @@ class ReferenceConsistency(Consistency):
     @torch.no_grad()
     def pseudo_labels(
         self,
-        teacher: nn.Module,
+        teacher: Network,
         images: Tensor,
         base_from_stored: Tensor,
         seed: int,
@@ -73,6 +74,7 @@ class ReferenceConsistency(Consistency):
         """Un-warp the image by a translation in cells instead of pixels, cover a keypoint, warp it back."""
         settings, side = self.settings.occlusion, self.task.image_size
         chosen = choose_occluded(pseudo.confidence, settings.threshold, settings.rate, random)
+        draws = draws.share()
         shift = draws.translate / pseudo.stride
         base = unwarp(seen, draws.rotation, draws.shear, shift, draws.scale)
         covered = cover(base, pseudo.keypoints, chosen, settings.size, random)
@@ -80,4 +82,4 @@ class ReferenceConsistency(Consistency):
         unflipped = torch.zeros_like(draws.scale, dtype=torch.bool)
         back = affine_matrix(center, draws.rotation, draws.shear, shift, draws.scale, unflipped)
         again = warp(covered, back, (side, side), mode="nearest")
-        return torch.where(chosen.any(dim=1)[:, None, None, None], again, seen)
+        return torch.where(share(chosen.any(dim=1))[:, None, None, None], again, seen)

@@ -14,9 +14,11 @@ from typing import Any, Literal
 import torch
 from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.losses import regression_disparity
+from actupose.core.ranks import gather, sum_gradients
 from actupose.core.schedule import inverse_decay, warm_start
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
@@ -27,6 +29,7 @@ from actupose.methods.supervised import (
     supervised_terms,
     unlabelled_view,
 )
+from actupose.nets.rank_norm import span_ranks
 from actupose.nets.regda_heads import build_adversarial_head
 from actupose.nets.style_net import StyleNet
 from actupose.params import ComputeParams
@@ -46,6 +49,7 @@ class RegDA(Supervised):
         super().__init__(settings, compute, style_net)
         fabric, student = self.student.fabric, self.student.bare
         self.bare_adversary = build_adversarial_head(len(settings.skeleton), settings.network, settings.seed)
+        span_ranks(self.bare_adversary, self.device)
         self.adversary = fabric.setup_module(self.bare_adversary)
         features = [*student.backbone.parameters(), *student.upsampling.parameters()]
         rates = settings.regda
@@ -81,22 +85,22 @@ class RegDA(Supervised):
         self._set_rates(done)
         damping = warm_start(done / settings.damping.steps, settings.damping.high)
 
-        source = labelled_forward(self.student.network, self.view(step, batch))
+        source = labelled_forward(self.student, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=False)
-        told = self.adversary(scale_gradient(source.output.upsampled, damping))
+        told = gather(self.adversary(scale_gradient(source.output.upsampled, damping)))
         terms["disparity_source"] = self._disparity(source.output.heatmaps, told, source.keep, "min")
         loss = terms["source"] + settings.margin * settings.trade_off * terms["disparity_source"]
         self._optimise(loss, self.features, self.head, self.adversarial)
 
         seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
         with self._twice_remembered():
-            output = self.student.network(seen)
+            output = self.student(seen)
         everywhere = torch.ones(output.heatmaps.shape[:2], device=self.device)
-        told = self.adversary(output.upsampled.detach())
+        told = gather(self.adversary(output.upsampled.detach()))
         terms["disparity_far"] = self._disparity(output.heatmaps, told, everywhere, "max")
         self._optimise(settings.trade_off * terms["disparity_far"], self.adversarial)
 
-        told = self.adversary(scale_gradient(output.upsampled, damping))
+        told = gather(self.adversary(scale_gradient(output.upsampled, damping)))
         terms["disparity_near"] = self._disparity(output.heatmaps, told, everywhere, "min")
         self._optimise(settings.trade_off * terms["disparity_near"], self.features)
         return StepResult(terms, self.peaks(source))
@@ -114,7 +118,7 @@ class RegDA(Supervised):
         if self.settings.fidelity == "corrected":
             yield
             return
-        layers = [part for part in self.student.bare.modules() if isinstance(part, nn.BatchNorm2d)]
+        layers = [part for part in self.student.bare.modules() if isinstance(part, _BatchNorm)]
         momenta = [layer.momentum for layer in layers]
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = 1 - (1 - (momentum or 0)) ** 2
@@ -142,6 +146,7 @@ class RegDA(Supervised):
         for optimizer in optimizers:
             optimizer.zero_grad()
         self.student.fabric.backward(loss)
+        sum_gradients(*optimizers)
         for optimizer in optimizers:
             optimizer.step()
 

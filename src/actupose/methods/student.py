@@ -1,32 +1,33 @@
 """The network that learns and its optimiser, on their device."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
+from actupose.core.ranks import gather, sum_gradients
 from actupose.core.schedule import learning_rate
+from actupose.methods.fabric import start_fabric
 from actupose.methods.settings import TrainingSettings
 from actupose.nets.pose_model import ModelInfo, PoseModel
-from actupose.nets.pose_resnet import PoseResNet, build_network
+from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
+from actupose.nets.rank_norm import span_ranks
 from actupose.params import ComputeParams
 
 
-def pick_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    """Resolve ``auto``: the GPU where there is one."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+def whole_output(network: nn.Module, images: Tensor) -> PoseOutput:
+    """What a network says of the whole batch, seeing this rank's images; ``upsampled`` is of these alone."""
+    output: PoseOutput = network(images)
+    return output._replace(heatmaps=gather(output.heatmaps), features=gather(output.features))
 
 
 class Student:
-    """Pose network under Adam. ``network`` is called; ``bare`` is the same without Fabric's wrapping."""
+    """Pose network under Adam. ``network`` predicts; ``bare`` is the same without Fabric's wrapping."""
 
     def __init__(self, settings: TrainingSettings, compute: ComputeParams) -> None:
         self.settings = settings
         self.compute = compute
-        self.fabric = Fabric(accelerator=pick_device(compute.device), devices=1, precision=settings.precision)
+        self.fabric = start_fabric(settings, compute)
         self.bare = self.build()
         self.bare_optimizer = torch.optim.Adam(self.bare.parameters(), lr=settings.optim.lr, foreach=True)
         self.network, self.optimizer = self.fabric.setup(self.bare, self.bare_optimizer)
@@ -41,6 +42,7 @@ class Student:
     def build(self) -> PoseResNet:
         """A network of the run's architecture and first weights, laid out as ``compute`` says."""
         network = build_network(len(self.settings.skeleton), self.settings.network, self.settings.seed)
+        span_ranks(network, self.device)
         if self.compute.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compute.compile:
@@ -52,6 +54,10 @@ class Student:
         """Where the network is."""
         device: torch.device = self.fabric.device
         return device
+
+    def __call__(self, images: Tensor) -> PoseOutput:
+        """See :func:`whole_output`."""
+        return whole_output(self.network, images)
 
     def set_epoch(self, epoch: int) -> float:
         """Set and return the learning rate of an epoch."""
@@ -67,6 +73,7 @@ class Student:
         """One optimiser step."""
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
+        sum_gradients(self.bare_optimizer)
         self.optimizer.step()
 
     def predictor(self) -> PoseModel:

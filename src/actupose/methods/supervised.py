@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from actupose.core.pseudo_label import swap_flipped
+from actupose.core.ranks import world_size
 from actupose.core.rng import generator
 from actupose.data.augment import View, draw_crop, draw_view, inside_image, keypoints_in_view, render_view
 from actupose.methods.pose_task import PoseTask, flip_permutation
@@ -21,7 +22,7 @@ from actupose.params import AugmentParams, ComputeParams
 
 @dataclass(frozen=True)
 class LabelledBatch:
-    """uint8 images (B, 3, S, S), keypoints (B, K, 2) px and visible (B, K), all on the device."""
+    """uint8 images (B / ranks, 3, S, S), keypoints (B, K, 2) px and visible (B, K), all on the device."""
 
     images: Tensor
     keypoints: Tensor
@@ -30,7 +31,7 @@ class LabelledBatch:
 
 @dataclass(frozen=True)
 class LabelledView:
-    """Images (B, 3, S, S) in 0..1 as the student sees them, and the labels in that view."""
+    """Images (B / ranks, 3, S, S) in 0..1 as the student sees them, and the whole batch's labels there."""
 
     images: Tensor
     keypoints: Tensor
@@ -47,7 +48,8 @@ class SourceSide:
 
 
 def _student_view(task: PoseTask, augment: AugmentParams, images: Tensor, random: torch.Generator) -> View:
-    crop = draw_crop(augment.crop_area, len(images), task.image_size, random, images.device)
+    whole = len(images) * world_size()
+    crop = draw_crop(augment.crop_area, whole, task.image_size, random, images.device)
     return draw_view(augment.student, crop, task.image_size, random)
 
 
@@ -62,13 +64,13 @@ def labelled_view(
     return LabelledView(images, keypoints, visible & inside_image(keypoints, task.image_size))
 
 
-def labelled_forward(student: nn.Module, view: LabelledView) -> SourceSide:
+def labelled_forward(student: Student, view: LabelledView) -> SourceSide:
     """The student's word on a labelled view."""
     return SourceSide(student(view.images), view.keypoints, view.keep)
 
 
 def unlabelled_view(task: PoseTask, augment: AugmentParams, images: Tensor, seed: int, step: int) -> Tensor:
-    """One random view of each target image, uint8 (B, 3, S, S), as the student sees labelled ones."""
+    """One random view of this rank's target images, uint8 (B / ranks, 3, S, S), as of labelled ones."""
     view = _student_view(task, augment, images, generator(seed, "target view", step))
     return render_view(images, view, blurred=augment.student.blur > 0)
 
@@ -132,8 +134,8 @@ class Supervised:
         """Called once, before the first step of the adaptation."""
 
     def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
-        """Learn from one batch; ``target`` uint8 (B, 3, S, S) comes where the method wants it."""
-        source = labelled_forward(self.student.network, self.view(step, batch))
+        """Learn from one batch; ``target`` uint8 (B / ranks, 3, S, S) comes where the method wants it."""
+        source = labelled_forward(self.student, self.view(step, batch))
         terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
         self.student.optimise(self.weigh(terms))
         return StepResult(terms, self.peaks(source))

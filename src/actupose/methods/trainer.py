@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from actupose.core.ranks import any_rank, rank, share, wait_for_all
 from actupose.data.dataset import DomainImages, ImageBatch, epoch_plan
 from actupose.methods.checkpoint import load_checkpoint, save_checkpoint
 from actupose.methods.curriculum_state import CurriculumState, Row
@@ -113,12 +114,13 @@ class Trainer:
         for labelled, target in self._batches(epoch, pool):
             self._train_step(labelled, target)
             on_step(self.step)
-            if should_stop():
-                self._save()
-                raise Stopped(f"stopped after step {self.step}; the next start goes on from there")
-            if time.monotonic() - saved > 60 * self.compute.checkpoint_minutes:
+            is_late = time.monotonic() - saved > 60 * self.compute.checkpoint_minutes
+            stops, saves = any_rank(should_stop(), is_late)
+            if stops or saves:
                 self._save()
                 saved = time.monotonic()
+            if stops:
+                raise Stopped(f"stopped after step {self.step}; the next start goes on from there")
         images = (self.step - first_step) * schedule.batch_size
         self._speed = images / (time.monotonic() - started)
         if self.curriculum is not None:
@@ -131,17 +133,22 @@ class Trainer:
 
     def _batches(self, epoch: int, pool: Tensor) -> Iterator[tuple[ImageBatch, ImageBatch | None]]:
         """What is left of an epoch's batches: labelled, and of the target where the method wants them."""
-        schedule, seed, device = self.settings.schedule, self.settings.seed, self.method.device
+        schedule, seed = self.settings.schedule, self.settings.seed
         done = self.step - epoch * schedule.steps_per_epoch
         size = (schedule.steps_per_epoch, schedule.batch_size)
         plan = epoch_plan(pool, size, seed, "labelled order", epoch)[done:]
-        labelled = self.data.labelled.batches(plan, self.compute.workers)
+        labelled = self._load(self.data.labelled, plan)
         if not self.method.wants_target(self.step):
-            return ((batch.to(device), None) for batch in labelled)
+            return ((batch, None) for batch in labelled)
         everything = torch.arange(len(self.data.target))
         plan = epoch_plan(everything, size, seed, "target order", epoch)[done:]
-        target = self.data.target.batches(plan, self.compute.workers)
-        return ((a.to(device), b.to(device)) for a, b in zip(labelled, target, strict=True))
+        return zip(labelled, self._load(self.data.target, plan), strict=True)
+
+    def _load(self, domain: DomainImages, plan: Tensor) -> Iterator[ImageBatch]:
+        """On the device, this rank's images of each batch, and the positions of all of the batch."""
+        loaded = domain.batches(share(plan, dim=1), self.compute.workers)
+        for part, index in zip(loaded, plan, strict=True):
+            yield ImageBatch(part.images, index).to(self.method.device)
 
     def _train_step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
         index = labelled.index
@@ -196,7 +203,8 @@ class Trainer:
         device, workers = self.method.device, self.compute.workers
         model = self.method.predictor(self.adapted)
         target = predict_all(model, self.data.target_test, device, workers)
-        save_epoch_predictions(self.folder, epoch, self.data.target_test.sample_ids, target)
+        if rank() == 0:
+            save_epoch_predictions(self.folder, epoch, self.data.target_test.sample_ids, target)
         accuracy = {}
         if self.data.source_val is not None:
             images, labels = self.data.source_val
@@ -226,7 +234,9 @@ class Trainer:
             "sums": self.sums,
             "peaks": self.peaks,
         }
-        save_checkpoint(self.folder, self.step, state)
+        if rank() == 0:
+            save_checkpoint(self.folder, self.step, state)
+        wait_for_all()  # a rank that ended before would take the others with it
 
     def _resume(self) -> None:
         state = load_checkpoint(self.folder, self.key)

@@ -1,0 +1,52 @@
+"""The device a run computes on, alone or as one of torchrun's ranks."""
+
+import os
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import nn
+
+from actupose.errors import UserError
+from actupose.methods.settings import TrainingSettings
+from actupose.params import ComputeParams
+
+
+def pick_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """Resolve ``auto``: the GPU where there is one."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+class _Ranks(DDPStrategy):  # type: ignore[misc]  # lightning has no types here
+    """DDP's devices and process group without its wrapping: :mod:`actupose.core.ranks` sums gradients.
+
+    A step may go backward several times through one forward (RegDA), which DDP's hooks do not allow.
+    """
+
+    def setup_module(self, module: nn.Module) -> nn.Module:
+        """The module as it is."""
+        return module
+
+
+def start_fabric(settings: TrainingSettings, compute: ComputeParams) -> Fabric:
+    """Fabric on this process's device; joins the other ranks if torchrun started it.
+
+    Raises:
+        UserError: the batch cannot be shared equally.
+    """
+    device, precision = pick_device(compute.device), settings.precision
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks == 1:
+        return Fabric(accelerator=device, devices=1, precision=precision)
+    local = int(os.environ["LOCAL_WORLD_SIZE"])
+    fabric = Fabric(
+        accelerator=device, devices=local, num_nodes=ranks // local, strategy=_Ranks(), precision=precision
+    )
+    fabric.launch()
+    batch_size = settings.schedule.batch_size
+    if batch_size % ranks:
+        raise UserError(f"schedule.batch_size = {batch_size}: {ranks} processes cannot share it equally")
+    return fabric
