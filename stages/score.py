@@ -6,12 +6,11 @@ samples are scored, to bin the evaluation; a target without labels gives empty t
 
 import argparse
 
-import pyarrow.compute as pc
-
-from actupose.methods.pose_score import bin_tables, load_vae, pose_tensors, score_poses
+from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
+from actupose.methods.pose_score import load_vae
 from actupose.params import load_params
 from actupose.skeleton import SKELETONS
-from actupose.tables import BINS, SCORES, normalised_schema, read_table, write_table
+from actupose.tables import BINS, SCORES, write_table
 from stages import _paths
 from stages._entry import run_stage
 
@@ -25,10 +24,9 @@ def main() -> None:
     domain = parser.parse_args().domain
     params = load_params(_paths.PARAMS)
     skeleton = SKELETONS[params.data.skeleton]
-    table = read_table(_paths.NORMALISED / f"{domain}.parquet", normalised_schema(len(skeleton)))
-    table = table.filter(pc.equal(table.column("split"), SCORED_SPLIT[domain]))
-    scores = score_poses(load_vae(_paths.VAE), *pose_tensors(table))
-    ranked, bins = bin_tables(table, scores, params.curriculum.num_bins, skeleton)
+    poses = SplitPoses(_paths.NORMALISED / f"{domain}.parquet", SCORED_SPLIT[domain], skeleton)
+    names, scores = score_split(load_vae(_paths.VAE), poses)
+    ranked, bins = bin_tables(names, scores, poses, params.curriculum.num_bins)
     folder = _paths.BINS / domain
     write_table(folder / "scores.parquet", ranked, SCORES)
     write_table(folder / "bins.parquet", bins, BINS)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from actupose.errors import UserError
 
 SPLITS = ("train", "val", "test")
+ROWS_PER_GROUP = 65536
 
 
 def _points(num_keypoints: int) -> pa.DataType:
@@ -201,7 +202,7 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
     if any(_holds_null(column) for column in table.columns):
         raise ValueError(f"{path}: a column holds nulls")
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", row_group_size=65536, store_schema=True)
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS_PER_GROUP, store_schema=True)
 
 
 def _holds_null(column: pa.ChunkedArray) -> bool:
@@ -216,18 +217,35 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     Raises:
         UserError: the file is missing, is not Parquet, or has other columns.
     """
-    try:
+    with _readable(path):
         table = pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+    _check_columns(path, table.schema, schema, columns)
+    return table
+
+
+def read_batches(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of a table, checked as by :func:`read_table`, piece by piece in constant memory."""
+    with _readable(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=list(columns)):
+            table = pa.Table.from_batches([batch])
+            _check_columns(path, table.schema, schema, columns)
+            yield table
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the stage that writes it (dvc repro)") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet table: {str(error).splitlines()[0]}") from None
+
+
+def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema, columns: Sequence[str] | None) -> None:
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    if not table.schema.equals(wanted, check_metadata=False):
-        raise UserError(
-            f"{path}: columns {table.schema.names} do not fit {wanted.names}; run its stage again"
-        )
-    return table
+    if not found.equals(wanted, check_metadata=False):
+        raise UserError(f"{path}: columns {found.names} do not fit {wanted.names}; run its stage again")
 
 
 def table_metadata(table: pa.Table) -> dict[str, str]:

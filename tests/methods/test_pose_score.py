@@ -1,37 +1,14 @@
-import numpy as np
 import pytest
 import torch
-from tiny_domains import tiny_params, tiny_poses
+from tiny_domains import tiny_params
+from tiny_poses import normalised_table, small_set
 
-from actupose.core.pose import normalise_poses
 from actupose.errors import UserError
-from actupose.methods.pose_score import bin_tables, load_vae, pose_tensors, save_vae, score_poses, train_vae
+from actupose.methods.pose_score import load_vae, pose_tensors, save_vae, score_poses, train_vae
 from actupose.nets.pose_vae import build_vae
-from actupose.skeleton import BODY16
-from actupose.tables import BINS, HISTORY, SCORES, make_table, normalised_schema, read_table, write_table
+from actupose.tables import HISTORY, read_table
 
 VAE = tiny_params(vae__epochs=15, vae__batch_size=8, vae__lr=0.01).vae
-
-
-def normalised_table(poses, visible, ids=None):
-    count = len(poses)
-    columns = {
-        "sample_id": ids or [f"pose-{i:03d}" for i in range(count)],
-        "split": ["train"] * count,
-        "pose": poses,
-        "visible": visible,
-        "center": np.zeros((count, 2), np.float32),
-        "scale": np.ones(count, np.float32),
-    }
-    return make_table(normalised_schema(16), columns)
-
-
-def small_set(count=40, seed=0):
-    keypoints = torch.from_numpy(tiny_poses(count, seed))
-    visible = torch.ones(count, 16, dtype=torch.bool)
-    visible[::4, :3] = False
-    poses, _, _ = normalise_poses(keypoints, visible)
-    return normalised_table(poses.numpy(), visible.numpy())
 
 
 def test_invisible_keypoints_are_zero_for_the_vae():
@@ -86,55 +63,6 @@ def test_a_pose_unlike_the_training_poses_scores_higher():
     poses, visible = pose_tensors(small_set(10, seed=3))
     upside_down = -poses
     assert score_poses(vae, upside_down, visible).min() > score_poses(vae, poses, visible).max()
-
-
-def test_bins_are_of_equal_count_in_the_order_of_the_scores():
-    scores = torch.tensor([3.0, 1.0, 2.0, 7.0, 5.0, 6.0, 4.0])
-    table, bins = bin_tables(small_set(7), scores, 3, BODY16)
-    assert table.column("score").to_pylist() == [1, 2, 3, 4, 5, 6, 7]
-    assert table.column("sample_id").to_pylist()[0] == "pose-001"
-    assert table.column("rank").to_pylist() == list(range(7))
-    assert table.column("bin").to_pylist() == [0, 0, 0, 1, 1, 2, 2]
-    assert bins.column("count").to_pylist() == [3, 2, 2]
-    assert bins.column("score_min").to_pylist() == [1, 4, 6]
-    assert bins.column("score_mean").to_pylist() == [2, 4.5, 6.5]
-    assert bins.column("score_max").to_pylist() == [3, 5, 7]
-
-
-def test_equal_scores_are_ordered_by_sample_id():
-    poses, visible = (part.numpy() for part in pose_tensors(small_set(4)))
-    table = normalised_table(poses, visible, ["d", "b", "c", "a"])
-    ranked, _ = bin_tables(table, torch.tensor([1.0, 1.0, 0.5, 1.0]), 2, BODY16)
-    assert ranked.column("sample_id").to_pylist() == ["c", "a", "b", "d"]
-
-
-def test_a_bin_of_equal_poses_has_no_variation_and_one_of_different_poses_has():
-    poses, visible = pose_tensors(small_set(8, seed=1))
-    visible[:], poses[:4] = True, poses[1]
-    table = normalised_table(poses.numpy(), visible.numpy())
-    _, bins = bin_tables(table, torch.arange(8.0), 2, BODY16)
-    rows = bins.to_pylist()
-    variation = [name for name in BINS.names if name.startswith("variation")]
-    assert [rows[0][name] for name in variation] == [0.0] * len(variation)
-    assert rows[1]["variation_mean"] > 0
-    assert rows[1]["variation_q05"] < rows[1]["variation_q50"] < rows[1]["variation_q95"]
-
-
-def test_a_bin_of_one_pose_has_an_unknown_variation():
-    _, bins = bin_tables(small_set(2), torch.tensor([1.0, 2.0]), 2, BODY16)
-    assert np.isnan(bins.column("variation_mean").to_numpy()).all()
-
-
-def test_more_bins_than_poses_is_a_users_mistake():
-    with pytest.raises(UserError, match=r"^curriculum.num_bins = 5: more bins than the 4 poses"):
-        bin_tables(small_set(4), torch.zeros(4), 5, BODY16)
-
-
-def test_no_poses_give_empty_tables(tmp_path):
-    scores, bins = bin_tables(small_set(0), torch.zeros(0), 5, BODY16)
-    write_table(tmp_path / "scores.parquet", scores, SCORES)
-    write_table(tmp_path / "bins.parquet", bins, BINS)
-    assert len(scores) == len(bins) == 0
 
 
 def test_a_saved_vae_scores_as_before(tmp_path):

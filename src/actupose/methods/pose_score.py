@@ -1,35 +1,21 @@
-"""The pose VAE at work: train it on source poses, score poses, sort them into bins (P1 2.1-2.2)."""
+"""The pose VAE at work: train it on source poses, score poses (P1 2.1)."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from actupose.core.angles import keypoint_angles, mean_angular_difference
-from actupose.core.curriculum import assign_bins
 from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.nets.pose_vae import PoseVae, build_vae, kl_divergence, squared_error
 from actupose.params import VaeParams
-from actupose.skeleton import Skeleton
-from actupose.tables import (
-    BINS,
-    HISTORY,
-    SCORES,
-    atomic_path,
-    history_table,
-    list_values,
-    make_table,
-    write_table,
-)
+from actupose.tables import HISTORY, atomic_path, history_table, list_values, write_table
 
-POSES_PER_BIN = 64  # sampled for a bin's variation: 2016 pairs
 SCORING_BATCH = 65536
 
 
@@ -118,71 +104,3 @@ def load_vae(folder: Path) -> PoseVae:
     except (ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         raise UserError(f"{folder}: not a usable pose VAE: {str(error).splitlines()[0]}") from None
     return vae.eval()
-
-
-def bin_tables(
-    normalised: pa.Table, scores: Tensor, num_bins: int, skeleton: Skeleton
-) -> tuple[pa.Table, pa.Table]:
-    """Scores table ordered by rank, and the table of bins with their pose variation (P2 figure 3).
-
-    Equal scores are ordered by sample id. No rows give two empty tables.
-
-    Raises:
-        UserError: fewer samples than bins.
-    """
-    count = len(normalised)
-    if 0 < count < num_bins:
-        raise UserError(
-            f"curriculum.num_bins = {num_bins}: more bins than the {count} poses to put into them"
-        )
-    if count == 0:
-        return SCORES.empty_table(), BINS.empty_table()
-    order = np.lexsort((normalised.column("sample_id").to_numpy(zero_copy_only=False), scores.numpy()))
-    ranked, ranked_scores = normalised.take(order), scores[torch.from_numpy(order)]
-    bins = assign_bins(ranked_scores, num_bins)
-    table = make_table(
-        SCORES,
-        {
-            "sample_id": ranked.column("sample_id").combine_chunks(),
-            "split": ranked.column("split").combine_chunks(),
-            "score": ranked_scores.numpy(),
-            "rank": np.arange(count),
-            "bin": bins.numpy(),
-        },
-    )
-    return table, _bins_table(ranked, ranked_scores, bins, num_bins, skeleton)
-
-
-def _bins_table(
-    ranked: pa.Table, scores: Tensor, bins: Tensor, num_bins: int, skeleton: Skeleton
-) -> pa.Table:
-    poses, visible = pose_tensors(ranked)
-    keypoints = torch.where(visible[:, :, None], poses.unflatten(1, (-1, 2)), torch.nan)
-    angles = keypoint_angles(keypoints, skeleton.triplets)
-    rows = []
-    for index in range(num_bins):
-        members = torch.nonzero(bins == index).flatten()
-        inside = scores[members]
-        spread = _variation(angles[members], index)
-        rows.append([index, len(members), inside.min(), inside.mean(), inside.max(), *spread])
-    columns = zip(*rows, strict=True)
-    return make_table(
-        BINS,
-        {
-            name: [float(v) if i > 1 else int(v) for v in column]
-            for i, (name, column) in enumerate(zip(BINS.names, columns, strict=True))
-        },
-    )
-
-
-def _variation(angles: Tensor, index: int) -> list[float]:
-    """Mean, deviation and quantiles of the angular difference between sampled poses of a bin."""
-    chosen = torch.randperm(len(angles), generator=generator(0, "bin variation", index))[:POSES_PER_BIN]
-    sample = angles[chosen]
-    difference = mean_angular_difference(sample, sample, torch.isfinite(sample))
-    pairs = difference[tuple(torch.triu_indices(len(sample), len(sample), offset=1))]
-    pairs = pairs[torch.isfinite(pairs)]
-    if len(pairs) == 0:
-        return [float("nan")] * 7
-    quantiles = torch.quantile(pairs, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95]))
-    return [float(pairs.mean()), float(pairs.std(correction=0)), *quantiles.tolist()]
