@@ -1,0 +1,141 @@
+"""Score and bin as many poses as SURREAL has frames, and open and read a large image store.
+
+    python benchmarks/scale.py --poses 6000000 --images 500000
+
+Every part runs in a process of its own on two threads, so that its peak of memory is its own. Data are drawn
+here, below --folder, and deleted afterwards.
+"""
+
+import argparse
+import hashlib
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from actupose.data.image_store import ImageStore, write_images
+from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
+from actupose.nets.pose_vae import build_vae
+from actupose.params import load_params
+from actupose.skeleton import BODY16
+from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_table
+
+NUM_BINS = 25
+CHUNK = 65536
+BATCH = 32
+SIDE = 64
+
+
+def write_poses(folder: Path, count: int) -> None:
+    """A normalised table of random poses."""
+    random, schema = np.random.default_rng(0), normalised_schema(len(BODY16))
+    with pq.ParquetWriter(folder / "poses.parquet", schema, compression="zstd") as writer:
+        for first in range(0, count, CHUNK):
+            rows = min(CHUNK, count - first)
+            columns = {
+                "sample_id": [f"run0/frame_{i:08d}.jpg" for i in range(first, first + rows)],
+                "split": ["train"] * rows,
+                "pose": random.normal(size=(rows, len(BODY16), 2)).astype(np.float32),
+                "visible": random.random((rows, len(BODY16))) < 0.9,
+                "center": random.random((rows, 2)).astype(np.float32),
+                "scale": random.random(rows).astype(np.float32),
+            }
+            writer.write_table(make_table(schema, columns))
+
+
+def score(folder: Path, count: int) -> dict[str, float | str]:
+    """The work of the score stage."""
+    vae = build_vae(len(BODY16), load_params(Path("params.yaml")).vae).eval()
+    poses = SplitPoses(folder / "poses.parquet", "train", BODY16)
+    names, scores = score_split(vae, poses)
+    ranked, bins = bin_tables(names, scores, poses, NUM_BINS)
+    write_table(folder / "scores.parquet", ranked, SCORES)
+    write_table(folder / "bins.parquet", bins, BINS)
+    assert len(ranked) == count
+    with (folder / "scores.parquet").open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
+
+
+def write_store(folder: Path, count: int) -> None:
+    """An image store of one small JPEG with varying noise."""
+    random = np.random.default_rng(0)
+    pictures = [
+        cv2.imencode(".jpg", cv2.GaussianBlur(random.integers(0, 255, (SIDE, SIDE, 3), np.uint8), (9, 9), 3))
+        for _ in range(64)
+    ]
+    encoded = [picture[1].tobytes() for picture in pictures]
+    write_images(folder / "images.arrow", _repeated(encoded, count))
+
+
+def _repeated(encoded: list[bytes], count: int) -> Iterator[tuple[bytes, int, int]]:
+    return ((encoded[i % len(encoded)], SIDE, SIDE) for i in range(count))
+
+
+def read_store(folder: Path, count: int) -> dict[str, float]:
+    """Time to open, and of random batches against decoding the same bytes from a list."""
+    began = time.perf_counter()
+    store = ImageStore(folder / "images.arrow")
+    opened = time.perf_counter() - began
+    rows = np.random.default_rng(1).integers(0, count, (200, BATCH)).tolist()
+    in_memory = [np.frombuffer(bytes(store.encoded(row)), np.uint8) for batch in rows for row in batch]
+    stored = _seconds(lambda: [store.decode(row) for batch in rows for row in batch])
+    bare = _seconds(lambda: [cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory])
+    return {"open_s": opened, "images_per_s": len(in_memory) / stored, "of_bare_decoding": stored / bare}
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+PARTS = {"score": (write_poses, score), "store": (write_store, read_store)}
+
+
+def run_part(name: str, folder: Path, count: int) -> None:
+    """Print what one part took, as JSON; the parent has made its data."""
+    torch.set_num_threads(2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    told = PARTS[name][1](folder, count)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    told |= {"seconds": seconds, "peak_gb": peak / 1e6, "of_imports_gb": before / 1e6}
+    print(json.dumps(told))
+
+
+def main() -> None:
+    """Make data, run each part twice in processes of their own, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--poses", type=int, default=6_000_000)
+    parser.add_argument("--images", type=int, default=500_000)
+    parser.add_argument("--folder", type=Path, help="where data are drawn; default: the temporary folder")
+    parser.add_argument("--part", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        run_part(arguments.part[0], Path(arguments.part[1]), int(arguments.part[2]))
+        return
+    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+    try:
+        for name, count in (("score", arguments.poses), ("store", arguments.images)):
+            PARTS[name][0](folder, count)
+            for _ in range(2):
+                part = [sys.executable, __file__, "--part", name, str(folder), str(count)]
+                done = subprocess.run(part, capture_output=True, text=True, check=True)
+                print(f"{name} of {count}: {done.stdout.strip()}", flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
