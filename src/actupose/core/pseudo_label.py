@@ -89,36 +89,31 @@ def choose_occluded(confidence: Tensor, threshold: float, rate: float, generator
 
 
 def paste_patches(
-    images: Tensor, centers: Tensor, active: Tensor, half_size: float, source_centers: Tensor
+    images: Tensor, centers: Tensor, active: Tensor, half_size: int, source_centers: Tensor
 ) -> Tensor:
     """Overwrite a square box of each image with an equal box from elsewhere in the same image.
 
     Args:
         images: (B, C, H, W).
-        centers: (B, 2) pixels; the box holds the pixels from center - half_size up to, not including,
-            center + half_size, clipped at the border.
-        active: (B,) bool; other rows stay as they are, and their centres may be NaN.
-        half_size: pixels; 2 half_size is the side.
+        centers: (B, 2) pixels, on the image; the box holds the pixels from center - half_size up to, not
+            including, center + half_size, clipped at the border.
+        active: (B,) bool; other rows stay as they are, and their centres may be anything.
+        half_size: whole pixels; 2 half_size is the side.
         source_centers: (B, 2) pixels; where this box leaves the image, the border pixels repeat.
 
     Returns:
         (B, C, H, W), a new tensor.
     """
     num_images, channels, height, width = images.shape
-    rows, columns = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
-    in_columns = _is_between(columns, centers[:, :1], half_size)
-    in_rows = _is_between(rows, centers[:, 1:], half_size)
-    is_pasted = (in_rows[:, :, None] & in_columns[:, None, :] & active[:, None, None])[:, None]
-    shift = (source_centers - centers).round().long()
+    centers = torch.where(active[:, None], centers, 0.0)
+    shift = torch.where(active[:, None], (source_centers - centers).round(), 0.0).long()
+    inside = torch.arange(2 * half_size, device=images.device)
+    # Pixels of the box beyond the border fall on the border's own, which get what they get anyway.
+    columns, rows = ((centers - half_size).ceil().long()[:, :, None] + inside).unbind(1)
+    columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
     source_columns = (columns + shift[:, :1]).clamp(0, width - 1)
     source_rows = (rows + shift[:, 1:]).clamp(0, height - 1)
     sample = torch.arange(num_images, device=images.device)[:, None, None, None]
     channel = torch.arange(channels, device=images.device)[:, None, None]
     patch = images[sample, channel, source_rows[:, None, :, None], source_columns[:, None, None, :]]
-    return torch.where(is_pasted, patch, images)
-
-
-def _is_between(positions: Tensor, centers: Tensor, half_size: float) -> Tensor:
-    """(n,) positions and (B, 1) centres to (B, n) bool: -half_size <= position - centre < half_size."""
-    offset = positions - centers
-    return (offset >= -half_size) & (offset < half_size)
+    return images.index_put((sample, channel, rows[:, None, :, None], columns[:, None, None, :]), patch)

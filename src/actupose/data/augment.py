@@ -87,7 +87,7 @@ def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:
     Float in 0..1, black outside the image.
     """
     side = images.shape[-1]
-    seen = warp(images.float() / 255, share(view.view_from_stored), (side, side))
+    seen = warp(images / 255, share(view.view_from_stored), (side, side))
     seen = jitter_color(seen, share(view.color))
     return gaussian_blur(seen, share(view.blur)) if blurred else seen
 
@@ -110,12 +110,16 @@ def inside_image(keypoints: Tensor, side: int) -> Tensor:
 def jitter_color(images: Tensor, factors: Tensor) -> Tensor:
     """Brightness, contrast, saturation factors (B, 3), in this order, on images (B, 3, H, W) in 0..1."""
     brightness, contrast, saturation = factors[:, :, None, None, None].unbind(dim=1)
-    weights = torch.tensor(_GRAY).to(images.device, non_blocking=True).view(1, 3, 1, 1)
-    images = (images * brightness).clamp(0, 1)
-    mean = (images * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
-    images = (mean + (images - mean) * contrast).clamp(0, 1)
-    gray = (images * weights).sum(dim=1, keepdim=True)
-    return (gray + (images - gray) * saturation).clamp(0, 1)
+    bright = (images * brightness).clamp_(0, 1)
+    mean = _gray(bright).mean(dim=(2, 3), keepdim=True)
+    contrasted = torch.lerp(mean, bright, contrast).clamp_(0, 1)
+    return torch.lerp(_gray(contrasted), contrasted, saturation).clamp_(0, 1)
+
+
+def _gray(images: Tensor) -> Tensor:
+    """(B, 1, H, W) luminance."""
+    red, green, blue = images.split(1, dim=1)
+    return torch.add(_GRAY[0] * red, green, alpha=_GRAY[1]).add_(blue, alpha=_GRAY[2])
 
 
 def gaussian_blur(images: Tensor, radius: Tensor) -> Tensor:

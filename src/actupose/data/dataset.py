@@ -29,6 +29,10 @@ class ImageBatch:
     images: Tensor
     index: Tensor
 
+    def pin_memory(self) -> "ImageBatch":
+        """In memory from which a GPU copies while the host goes on; the loader calls it."""
+        return ImageBatch(self.images.pin_memory(), self.index.pin_memory())
+
     def to(self, device: torch.device) -> "ImageBatch":
         """Copy to a device without waiting."""
         return ImageBatch(self.images.to(device, non_blocking=True), self.index.to(device, non_blocking=True))
@@ -59,6 +63,11 @@ class DomainImages(Dataset[Any]):
         self.sample_ids: list[str] = chosen.column("sample_id").to_pylist()
         self._rows = chosen.column("image_row").to_numpy()
         self._store = ImageStore(folder / "images.arrow")
+        self._plan = _Plan()
+        self._loader: DataLoader[Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loader": None}  # of what a worker process is sent
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -70,10 +79,34 @@ class DomainImages(Dataset[Any]):
         )
 
     def batches(self, plan: Sequence[Tensor] | Tensor, workers: int) -> Iterator[ImageBatch]:
-        """Batches at the positions of each row of ``plan``, decoded by ``workers`` processes (0: here)."""
-        rows = [row.tolist() for row in plan]
-        loader = DataLoader(self, batch_sampler=rows, num_workers=workers, collate_fn=_as_is)
-        return iter(loader)
+        """Batches at the positions of each row of ``plan``, decoded by ``workers`` processes (0: here).
+
+        The processes stay for the next plan: starting them would hold up every epoch.
+        """
+        if self._loader is None or self._loader.num_workers != workers:
+            self._loader = DataLoader(
+                self,
+                batch_sampler=self._plan,
+                num_workers=workers,
+                collate_fn=_as_is,
+                pin_memory=torch.cuda.is_available(),
+                persistent_workers=workers > 0,
+            )
+        self._plan.rows = [row.tolist() for row in plan]
+        return iter(self._loader)
+
+
+class _Plan:
+    """Positions of every batch to come."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 def _as_is(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples

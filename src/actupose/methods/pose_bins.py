@@ -134,7 +134,8 @@ def _bins_table(poses: SplitPoses, order: np.ndarray, scores: np.ndarray, bins: 
 
 def _sample(members: np.ndarray, index: int) -> np.ndarray:
     chosen = torch.randperm(len(members), generator=generator(0, "bin variation", index))
-    return members[chosen[:POSES_PER_BIN].numpy()]
+    sample: np.ndarray = members[chosen[:POSES_PER_BIN].numpy()]
+    return sample
 
 
 def _angles(poses: SplitPoses, rows: np.ndarray) -> Tensor:

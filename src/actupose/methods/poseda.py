@@ -51,7 +51,7 @@ class PoseDA(Supervised):
             settings.seed,
         )
         self.bare_optimizer = torch.optim.Adam(
-            self.bare_classifiers.parameters(), lr=settings.optim.lr, foreach=True
+            self.bare_classifiers.parameters(), lr=settings.optim.lr, fused=True
         )
         self.classifiers, self.optimizer = self.student.fabric.setup(
             self.bare_classifiers, self.bare_optimizer

@@ -172,5 +172,5 @@ class RegDA(Supervised):
 
 def _sgd(weights: list[nn.Parameter], rate: float) -> torch.optim.SGD:
     return torch.optim.SGD(
-        weights, lr=rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True, foreach=True
+        weights, lr=rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True, fused=True
     )

@@ -29,7 +29,7 @@ class Student:
         self.compute = compute
         self.fabric = start_fabric(settings, compute)
         self.bare = self.build()
-        self.bare_optimizer = torch.optim.Adam(self.bare.parameters(), lr=settings.optim.lr, foreach=True)
+        self.bare_optimizer = torch.optim.Adam(self.bare.parameters(), lr=settings.optim.lr, fused=True)
         self.network, self.optimizer = self.fabric.setup(self.bare, self.bare_optimizer)
         self.info = ModelInfo(
             skeleton=settings.skeleton_name,
