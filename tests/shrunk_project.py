@@ -52,11 +52,11 @@ def environment(project: Path) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def run(project: Path, *command: str) -> str:
+def run(project: Path, *command: str, **variables: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=project,
-        env=environment(project),
+        env=environment(project) | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -252,10 +252,11 @@ def test_nonsense_target_labels_change_no_model_but_the_oracles(copied: Path) ->
         assert (model_bytes(copied, name) == before) is (name != "oracle-0"), name
 
 
-def start_training(project: Path, name: str) -> subprocess.Popen[bytes]:
+def start_training(project: Path, name: str, ranks: int = 1) -> subprocess.Popen[bytes]:
     """``dvc repro`` of one run in a process group of its own, somewhere after its first checkpoint."""
     command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", f"train@{name}"]
-    child = subprocess.Popen(command, cwd=project, env=environment(project), start_new_session=True)
+    changed = environment(project) | {"ACTUPOSE_RANKS": str(ranks)}
+    child = subprocess.Popen(command, cwd=project, env=changed, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list((project / ".state" / "checkpoints").glob("*/step-*.ckpt")):
         assert child.poll() is None, "ended before it was stopped"
@@ -307,3 +308,32 @@ def test_a_stopped_training_leaves_no_process_and_ends_as_if_never_stopped(
     assert runs["actupose-0"].info.status == "FINISHED"
     history = client.get_metric_history(runs["actupose-0"].info.run_id, "learning_rate")
     assert [point.step for point in history] == list(range(EPOCHS))
+
+
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to all", "to dvc alone"])
+def test_two_ranks_stop_together_and_go_on(copied: Path, send: Callable[[int, int], None]) -> None:
+    child = start_training(copied, "actupose-0", ranks=2)
+    send(child.pid, signal.SIGTERM)
+    assert child.wait(timeout=60) != 0
+    wait_until(lambda: group_members(child.pid) == [], 60)
+    assert tracked_runs(copied)[1]["actupose-0"].info.status == "KILLED"
+    assert not (copied / "runs/actupose-0/model.safetensors").exists()
+
+    run(copied, "stages.train", "actupose", "0", ACTUPOSE_RANKS="2")
+    stopped = model_bytes(copied, "actupose-0")
+    shutil.rmtree(copied / "runs/actupose-0")
+    run(copied, "stages.train", "actupose", "0", ACTUPOSE_RANKS="2")
+    assert model_bytes(copied, "actupose-0") == stopped
+    client, runs = tracked_runs(copied)
+    history = client.get_metric_history(runs["actupose-0"].info.run_id, "learning_rate")
+    assert [point.step for point in history] == list(range(EPOCHS)), "one rank logs"
+
+
+def test_a_batch_that_ranks_cannot_share_is_a_line(copied: Path) -> None:
+    set_params(copied, {"schedule.batch_size": 7})
+    command = [sys.executable, "-m", "stages.train", "udape", "0"]
+    changed = environment(copied) | {"ACTUPOSE_RANKS": "2"}
+    done = subprocess.run(command, cwd=copied, env=changed, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "error: schedule.batch_size = 7: 2 processes cannot share it equally" in done.stderr
+    assert "Traceback" not in done.stderr.partition("torch.distributed")[0]

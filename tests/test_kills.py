@@ -1,0 +1,123 @@
+"""kill -9 at random moments: what is begun again ends, byte for byte, as what was never disturbed.
+
+The short version here kills a stage a few times; ``pytest -m trial tests/test_kills.py`` kills ``dvc repro``
+twenty times for every kind of method.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from shrunk_project import environment, make_project, run
+
+EVERY_STEP = 1e-9  # minutes between checkpoints: many moments fall into the writing of one
+STAGES = {
+    "ingest": (("stages.ingest", "source"), "data/ingested/source"),
+    "score": (("stages.score", "source"), "data/bins/source"),
+    "train": (("stages.train", "actupose", "0"), "runs/actupose-0"),
+    "evaluate": (("stages.evaluate", "actupose", "0"), "evaluations/actupose-0"),
+}
+METHODS = ("source_only", "regda", "poseda", "udape", "udape_vae_hm", "udape_vae_cl", "actupose")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything up to an evaluated run of actupose."""
+    folder = tmp_path_factory.mktemp("kills") / "project"
+    make_project(folder, {"train.methods": ["actupose"], "compute.checkpoint_minutes": EVERY_STEP})
+    run(folder, "dvc", "repro", "evaluate")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file but those in the making."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".tmp"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def start(project: Path, *command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env=environment(project),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End every process of the group at once, without a chance to tidy up."""
+    members = [process for process in psutil.process_iter() if _group(process.pid) == child.pid]
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    psutil.wait_procs(members, timeout=30)
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def kill_often(begin: Callable[[], subprocess.Popen[bytes]], kills: int, seconds: float, seed: int) -> int:
+    """Begin and kill, each time at another moment of about ``seconds``; returns how many were still going."""
+    moments, hit = random.Random(seed), 0
+    for _ in range(kills):
+        child = begin()
+        time.sleep(moments.uniform(0, 1.2 * seconds))
+        hit += child.poll() is None
+        kill_group(child)
+    return hit
+
+
+def duration(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_killed_at_random_moments_ends_as_if_never_disturbed(
+    project: Path, tmp_path: Path, stage: str
+) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(project, copy, symlinks=True, ignore=shutil.ignore_patterns(".state"))
+    command, outputs = STAGES[stage]
+    wanted = contents(project / outputs)
+    shutil.rmtree(copy / outputs)
+    seconds = duration(lambda: run(copy, *command))
+    assert contents(copy / outputs) == wanted
+    shutil.rmtree(copy / outputs)
+    for seed in range(3):
+        kill_often(lambda: start(copy, *command), 1, seconds, seed)
+        left = contents(copy / outputs) if (copy / outputs).exists() else {}
+        assert left.items() <= wanted.items(), "half an output was left under its own name"
+    run(copy, *command)
+    assert contents(copy / outputs) == wanted
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("method", METHODS)
+def test_twenty_kills_of_dvc_repro_change_no_byte(tmp_path: Path, method: str) -> None:
+    changes = {"train.methods": [method], "compute.checkpoint_minutes": EVERY_STEP}
+    make_project(tmp_path, changes)
+    run(tmp_path, "dvc", "repro", "score", "train_style")
+    stage = ("dvc", "repro", "--single-item", f"train@{method}-0")
+    seconds = duration(lambda: run(tmp_path, *stage))
+    outputs = tmp_path / "runs" / f"{method}-0"
+    wanted = contents(outputs)
+    shutil.rmtree(outputs)
+    hit = kill_often(lambda: start(tmp_path, *stage, "--force"), 20, seconds, seed=0)
+    assert hit >= 10, "most moments shall lie before the end"
+    run(tmp_path, *stage, "--force")
+    assert contents(outputs) == wanted
