@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import FrameType
 
 from actupose.errors import UserError
+from actupose.methods.checkpoint import newest_step
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped, Trainer
 from actupose.methods.training import open_trainer, write_outputs
@@ -55,7 +56,11 @@ def main() -> None:
     settings = TrainingSettings.of(params, args.method, args.seed)
     trainer = open_trainer(settings, params.compute, Inputs(INGESTED, BINS, STYLE), STATE / "checkpoints")
     with RunMirror.open(trainer.folder, describe_run(params, args.method, args.seed)) as mirror:
-        _train(trainer, params, mirror, stop)
+        try:
+            _train(trainer, params, mirror, stop)
+        except Exception as error:
+            error.add_note(f"the next start goes on from step {newest_step(trainer.folder)}")
+            raise
 
 
 def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopRequest) -> None:
