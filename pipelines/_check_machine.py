@@ -1,5 +1,6 @@
 """What the machine gives: packages, devices, room on the disk."""
 
+import os
 import platform
 import re
 import shutil
@@ -51,7 +52,8 @@ def check_devices(compute: ComputeParams | None) -> Check:
 
     wanted = compute.device if compute else "auto"
     if not torch.cuda.is_available():
-        found = f"CPU, {torch.get_num_threads()} threads; torch {torch.__version__} sees no GPU"
+        cpu = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} of them used"
+        found = f"{cpu}; torch {torch.__version__} sees no GPU"
         if wanted == "cuda":
             return Check("devices", "problem", found, "compute.device: auto, or mend the driver")
         return Check("devices", "ok", found)

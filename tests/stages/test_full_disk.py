@@ -26,7 +26,7 @@ from stages._entry import run_stage
 from stages._tracking import RunMirror, describe_run
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 8
+EPOCHS = 16
 SCHEDULE = {"epochs": EPOCHS, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
 OUTPUTS = ("model.safetensors", "history.parquet", "curriculum.parquet", "epoch_predictions.parquet")
 

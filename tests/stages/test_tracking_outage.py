@@ -27,7 +27,7 @@ from stages._tracking import RunMirror, describe_run
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(".state/checkpoints/udape-0-0123")
-EPOCHS = 12
+EPOCHS = 24  # so many that a training does not end while a test looks at it
 LONGER = {
     "schedule": {"epochs": EPOCHS, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 8},
     "evaluation.every_epochs": 4,
