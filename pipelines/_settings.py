@@ -40,9 +40,14 @@ def check_roots(params: Params) -> None:
     Raises:
         UserError: a root is not a folder.
     """
-    for domain, corpus in (("source", params.data.source), ("target", params.data.target)):
-        if not corpus.root.is_dir():
-            raise UserError(f"data.{domain}.root = {corpus.root}: no such folder; name it with --set")
+    for domain, root in missing_roots(params):
+        raise UserError(f"data.{domain}.root = {root}: no such folder; name it with --set")
+
+
+def missing_roots(params: Params) -> list[tuple[str, Path]]:
+    """Domains whose data folder is not there."""
+    domains = {"source": params.data.source, "target": params.data.target}
+    return [(name, corpus.root) for name, corpus in domains.items() if not corpus.root.is_dir()]
 
 
 def write_params(text: str) -> None:

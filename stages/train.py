@@ -15,6 +15,7 @@ import psutil
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
+from actupose.methods.checkpoint import newest_step
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped, Trainer
 from actupose.methods.training import open_trainer, write_outputs
@@ -70,7 +71,11 @@ def main() -> None:
         _train_silently(trainer, stop)
         return
     with RunMirror.open(trainer.folder, describe_run(params, args.method, args.seed)) as mirror:
-        _train(trainer, params, mirror, stop)
+        try:
+            _train(trainer, params, mirror, stop)
+        except Exception as error:
+            error.add_note(f"the next start goes on from step {newest_step(trainer.folder)}")
+            raise
 
 
 def _become_ranks() -> None:

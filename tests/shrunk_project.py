@@ -1,12 +1,16 @@
 """A copy of the project, shrunk so that every stage really runs in seconds."""
 
+import contextlib
+import importlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -77,3 +81,24 @@ def make_project(folder: Path, settings: dict[str, Any]) -> None:
     (folder / "dvc.lock").unlink(missing_ok=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     set_params(folder, SHRUNK | settings)
+
+
+def run_here(project: Path, stage: str, *arguments: str) -> None:
+    """Run a stage within this process, where what takes it seconds to import is loaded already."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with contextlib.chdir(project), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [stage, *arguments])
+        importlib.import_module(f"stages.{stage}").main()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def prepare(project: Path) -> None:
+    """Run what comes before training."""
+    for stage in ("ingest", "normalise"):
+        for domain in ("source", "target"):
+            run_here(project, stage, domain)
+    run_here(project, "train_vae")
+    for domain in ("source", "target"):
+        run_here(project, "score", domain)
+    run_here(project, "train_style")

@@ -187,6 +187,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except Exception as error:
+        error.add_note(f"{path} is not written")  # a failed write does not say of what
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

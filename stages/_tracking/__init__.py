@@ -11,16 +11,23 @@ away costs a warning and no metric: the rest goes out at the next call, at the e
 
 from stages._tracking.description import FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
 from stages._tracking.mirror import RunMirror
+from stages._tracking.open_runs import OpenRun, StoreAwayError, close_dead, open_runs
 from stages._tracking.pipeline_run import finish_pipeline_run, start_pipeline_run
-from stages._tracking.store import tracking_uri
+from stages._tracking.store import local_database, tracking_uri, without_password
 
 __all__ = [
     "FLOW_RUN",
     "PARENT_RUN",
+    "OpenRun",
     "RunMirror",
+    "StoreAwayError",
     "TrackedRun",
+    "close_dead",
     "describe_run",
     "finish_pipeline_run",
+    "local_database",
+    "open_runs",
     "start_pipeline_run",
     "tracking_uri",
+    "without_password",
 ]

@@ -11,12 +11,15 @@ from typing import Any
 
 from actupose.methods.settings import TrainingSettings
 from actupose.params import Params
+from stages._tracking.process import process_tags
 
 # Set by pipelines.run for its stages:
 PARENT_RUN = "ACTUPOSE_PARENT_RUN_ID"
 FLOW_RUN = "ACTUPOSE_FLOW_RUN_ID"  # Prefect's
 
+KIND = "actupose.kind"
 RUN_KEY = "actupose.run_key"
+TRAINING_ID = "actupose.training_id"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def describe_run(params: Params, method: str, seed: int) -> TrackedRun:
     digest = _digest(json.dumps([settings, data], sort_keys=True).encode())
     name = f"{method}-{seed}"
     tags = {
-        "actupose.kind": "run",
+        KIND: "run",
         RUN_KEY: f"{name}-{digest}",
         "params_hash": digest,
         "method": method,
@@ -53,7 +56,7 @@ def describe_run(params: Params, method: str, seed: int) -> TrackedRun:
 
 
 def origin_tags() -> dict[str, str]:
-    """Say where this process comes from: DVC, git, Prefect, parent run; what is unknown is left out."""
+    """Say which process this is and what it comes from (DVC, git, Prefect); what is unknown is left out."""
     git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     lock = Path("dvc.lock")
     tags = {
@@ -64,7 +67,7 @@ def origin_tags() -> dict[str, str]:
         "mlflow.parentRunId": os.environ.get(PARENT_RUN),
         "prefect.flow_run": os.environ.get(FLOW_RUN),
     }
-    return {key: value for key, value in tags.items() if value}
+    return process_tags() | {key: value for key, value in tags.items() if value}
 
 
 def _digest(content: bytes) -> str:

@@ -2,17 +2,20 @@
 
 import json
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from actupose.tables import atomic_path
 from stages._paths import STATE
-from stages._tracking.description import TrackedRun
+from stages._tracking.description import RUN_KEY, TRAINING_ID, TrackedRun
 from stages._tracking.journal import Journal
 from stages._tracking.model import dataset_inputs, log_pt2
+from stages._tracking.process import process_tags
 from stages._tracking.store import (
     Status,
     connect,
@@ -22,6 +25,7 @@ from stages._tracking.store import (
     failures,
     latest_run,
     log_lines,
+    log_params,
     set_status,
     set_tags,
     tracking_uri,
@@ -35,12 +39,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 LINKS = STATE / "mlflow_runs"
+_PAUSE_FACTOR = 20  # a server that never answers may cost a twentieth of the time, and no more
 
 
 @dataclass
 class _Link:
     """What a folder knows of its MLflow run: ``mlflow_run.json``."""
 
+    training_id: str = field(default_factory=lambda: uuid.uuid4().hex)  # known before MLflow's own id is
     uri: str = ""
     run_id: str = ""
     sent: int = 0  # lines of the journal
@@ -58,13 +64,14 @@ class RunMirror:
         self._journal = Journal(folder / "metrics.jsonl")
         self._link = _Link(**_read_json(folder / "mlflow_run.json"))
         self._client: MlflowClient | None = None
+        self._next_try = 0.0
         self._warned = False
 
     @classmethod
     def open(cls, folder: Path, run: TrackedRun) -> Self:
         """For training: continues the run that ``folder`` (its checkpoints') remembers, else begins one."""
         mirror = cls(folder, run, trains=True)
-        mirror._link.status = "RUNNING"
+        mirror._link.status, mirror._link.status_sent = "RUNNING", ""  # others may have closed it meanwhile
         _write_json(LINKS / f"{run.name}.json", {"key": run.key, "folder": str(folder.resolve())})
         mirror._mirror()
         return mirror
@@ -146,6 +153,7 @@ class RunMirror:
         """Set the final status; sent later if the server is away."""
         self._link.status = status
         self._save()
+        self._next_try = 0.0
         self._mirror()
 
     def _attempt(self, send: Callable[["MlflowClient", str], object]) -> None:
@@ -159,15 +167,24 @@ class RunMirror:
             self._warn(error)
 
     def _mirror(self) -> bool:
-        """Bring MLflow up to date with the journal; False if it is away."""
+        """Bring MLflow up to date with the journal; False if it is away.
+
+        After a failure it is left alone, the longer the longer the failure took.
+        """
+        if time.monotonic() < self._next_try:
+            return False
+        failed = failures()  # imports MLflow: seconds that are not the server's
+        start = time.monotonic()
         try:
             if self._client is None:
                 client = connect()
                 self._attach(client)
                 self._client = client
             self._send(self._client)
-        except failures() as error:
+        except failed as error:
             self._warn(error)
+            now = time.monotonic()
+            self._next_try = now + _PAUSE_FACTOR * (now - start)
             return False
         return True
 
@@ -176,19 +193,23 @@ class RunMirror:
         uri = without_password(tracking_uri())
         experiment = experiment_id(client, self.run.experiment)
         if self._link.uri != uri or not exists(client, self._link.run_id):
-            found = "" if self._trains else latest_run(client, experiment, self.run.key)
-            self._link = _Link(uri=uri, run_id=found, status=self._link.status)
-        if not self._link.run_id:
-            self._link.run_id = self._create(client, experiment)
-        elif self._trains:
-            set_tags(client, self._link.run_id, self.run.tags)
+            self._link = _Link(self._link.training_id, uri, status=self._link.status)
+            self._save()  # if the answer to what follows is lost, the run is found by its training_id
+            self._link.run_id = self._find(client, experiment) or self._create(client, experiment)
+            log_params(client, self._link.run_id, self.run.params)
+        set_tags(client, self._link.run_id, self.run.tags if self._trains else process_tags())
         self._save()
 
+    def _find(self, client: "MlflowClient", experiment: str) -> str:
+        """A training finds only a run of its own, an evaluation the newest that trained with its settings."""
+        tag = (TRAINING_ID, self._link.training_id) if self._trains else (RUN_KEY, self.run.key)
+        return latest_run(client, experiment, *tag)
+
     def _create(self, client: "MlflowClient", experiment: str) -> str:
-        tags = dict(self.run.tags)
+        tags = {**self.run.tags, TRAINING_ID: self._link.training_id}
         if not self._trains:
             tags["actupose.training"] = "cached: DVC had the model, so this run did not see its training"
-        return create_run(client, experiment, self.run.name, tags, self.run.params)
+        return create_run(client, experiment, self.run.name, tags)
 
     def _send(self, client: "MlflowClient") -> None:
         link, lines = self._link, self._journal.lines
@@ -202,7 +223,11 @@ class RunMirror:
             self._save()
 
     def _save(self) -> None:
-        _write_json(self.folder / "mlflow_run.json", asdict(self._link))
+        """Note what MLflow has; without the note (the disk is full) it is sent once more, to no harm."""
+        try:
+            _write_json(self.folder / "mlflow_run.json", asdict(self._link))
+        except OSError as error:
+            self._warn(error)
 
     def _warn(self, error: BaseException) -> None:
         if self._warned:

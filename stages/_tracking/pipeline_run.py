@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from stages._tracking.description import origin_tags
+from stages._tracking.description import KIND, origin_tags
 from stages._tracking.store import Status, connect, create_run, experiment_id, failures, set_status, warning
 
 
@@ -11,8 +11,8 @@ def start_pipeline_run(experiment: str, flow_run: str) -> str | None:
     """Begin the parent run; None, with a warning, if the server is away."""
     try:
         client = connect()
-        tags = {"actupose.kind": "pipeline", **origin_tags(), "prefect.flow_run": flow_run}
-        return create_run(client, experiment_id(client, experiment), "pipeline", tags, {})
+        tags = {KIND: "pipeline", **origin_tags(), "prefect.flow_run": flow_run}
+        return create_run(client, experiment_id(client, experiment), "pipeline", tags)
     except failures() as error:
         print(f"{warning(error)}; the runs get no parent", file=sys.stderr)
         return None

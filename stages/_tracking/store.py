@@ -3,21 +3,21 @@
 import fcntl
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from stages._paths import STATE
-from stages._tracking.description import RUN_KEY
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
 
-# Training must never hang on its tracker: short waits, because the journal sends the rest later.
+# Training must never hang on its tracker: one try and a short wait, because the journal sends the rest later.
+_PATIENCE_SECONDS = 10
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -29,12 +29,18 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{STATE.resolve() / 'mlflow.db'}"
 
 
-def connect() -> "MlflowClient":
+def local_database() -> Path | None:
+    """File of a store that is a local database; None for a server's."""
+    uri = tracking_uri()
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def connect(patience_seconds: int = _PATIENCE_SECONDS) -> "MlflowClient":
     """Open the store; a local database is created or opened under a lock.
 
     Without the lock, processes that start together on a missing database migrate it twice and fail.
     """
-    for name, value in _SETTINGS.items():
+    for name, value in {**_SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(patience_seconds)}.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
@@ -72,15 +78,16 @@ def failures() -> tuple[type[Exception], ...]:
     return MlflowException, SQLAlchemyError, OSError
 
 
-def create_run(
-    client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str], params: Mapping[str, Any]
-) -> str:
+def create_run(client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str]) -> str:
     """Begin a run and return its id."""
+    return str(client.create_run(experiment, tags=dict(tags), run_name=name).info.run_id)
+
+
+def log_params(client: "MlflowClient", run_id: str, params: Mapping[str, Any]) -> None:
+    """Send a run's params; the same ones sent twice are no fault."""
     from mlflow.entities import Param
 
-    run = client.create_run(experiment, tags=dict(tags), run_name=name)
-    client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()])
-    return str(run.info.run_id)
+    client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
 
 
 def exists(client: "MlflowClient", run_id: str) -> bool:
@@ -97,12 +104,10 @@ def exists(client: "MlflowClient", run_id: str) -> bool:
         raise
 
 
-def latest_run(client: "MlflowClient", experiment: str, key: str) -> str:
-    """Id of the newest run with that key, or nothing."""
+def latest_run(client: "MlflowClient", experiment: str, tag: str, value: str) -> str:
+    """Id of the newest run with that tag, or nothing."""
     newest_first = ["attributes.start_time DESC"]
-    runs = client.search_runs(
-        [experiment], f"tags.`{RUN_KEY}` = '{key}'", max_results=1, order_by=newest_first
-    )
+    runs = client.search_runs([experiment], f"tags.`{tag}` = '{value}'", max_results=1, order_by=newest_first)
     return str(runs[0].info.run_id) if runs else ""
 
 

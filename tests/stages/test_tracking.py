@@ -1,20 +1,14 @@
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow_server import all_runs, points
 
 from actupose.nets.pose_model import ModelInfo, PoseModel
 from actupose.nets.pose_resnet import PoseResNet
@@ -49,50 +43,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated_store: byt
 
 def local_client() -> MlflowClient:
     return MlflowClient(tracking_uri=f"sqlite:///{Path('.state/mlflow.db').resolve()}")
-
-
-def all_runs(client: MlflowClient, experiment: str = "figures") -> list[Run]:
-    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
-
-
-def points(client: MlflowClient, run_id: str, key: str) -> list[tuple[int, float]]:
-    return [(point.step, point.value) for point in client.get_metric_history(run_id, key)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def mlflow_server(port: int, folder: Path) -> Iterator[str]:
-    uri = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("a") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    try:
-        wait_for_server(uri, server)
-        yield uri
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def wait_for_server(uri: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
-    while True:
-        assert server.poll() is None, "mlflow server ended"
-        assert time.monotonic() < deadline, "mlflow server does not answer"
-        try:
-            urllib.request.urlopen(f"{uri}/health", timeout=2).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
 
 
 def test_a_run_has_its_metrics_params_and_tags(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,36 +178,6 @@ def test_another_store_receives_everything(
     other = MlflowClient(tracking_uri=f"sqlite:///{project / 'other.db'}")
     (only,) = all_runs(other)
     assert points(other, only.info.run_id, "source") == [(0, 1.0)]
-
-
-def test_no_metric_is_lost_or_doubled_when_the_server_goes_away_and_returns(
-    params: Params, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    port, run = free_port(), describe_run(params, "udape", 0)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{port}")
-    with RunMirror.open(FOLDER, run) as mirror:
-        mirror.log_epoch(0, {"source": 0.0})  # never seen a server
-        with mlflow_server(port, project):
-            mirror.log_epoch(1, {"source": 1.0})
-        start = time.monotonic()
-        mirror.log_epoch(2, {"source": 2.0})
-        mirror.log_epoch(3, {"source": 3.0})
-        assert time.monotonic() - start < 5  # training does not wait for it
-        with mlflow_server(port, project):
-            mirror.log_epoch(4, {"source": 4.0})
-        mirror.log_epoch(5, {"source": 5.0})
-    warnings = capsys.readouterr().err
-    assert warnings.count("warning: MLflow at") == 1
-    assert "secret" not in warnings
-    assert "secret" not in (FOLDER / "mlflow_run.json").read_text()
-    with mlflow_server(port, project) as uri:
-        with RunMirror.reopen(run) as mirror:  # the next stage sends the rest
-            mirror.log_series({"bins/pck_0.05": {0: 0.9, 1: 0.5}})
-        client = MlflowClient(tracking_uri=uri)
-        (only,) = all_runs(client)
-        assert only.info.status == "FINISHED"
-        assert points(client, only.info.run_id, "source") == [(e, float(e)) for e in range(6)]
-        assert points(client, only.info.run_id, "bins/pck_0.05") == [(0, 0.9), (1, 0.5)]
 
 
 def test_processes_that_start_together_share_a_new_store(project: Path) -> None:
