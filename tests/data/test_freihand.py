@@ -140,7 +140,7 @@ def test_a_missing_picture_is_one_rejected_row(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("training_K.json", None, "training_K.json: No such file"),
+        ("training_K.json", None, "training_K.json: no such file"),
         ("training_xyz.json", "{}", "training_xyz.json: holds a JSON dict, expected a list"),
         ("training_K.json", "[", "training_K.json: not valid JSON"),
         ("training_K.json", "[1, 2]", "training_K.json has 2 poses, training_xyz.json 5"),

@@ -78,7 +78,7 @@ def test_a_bad_entry_is_one_rejected_row(tmp_path, changes, reason, path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "annotation.json: No such file"),
+        (None, "annotation.json: no such file"),
         ("{}", "holds a JSON dict, expected a list"),
         ("[]", "split 'train' of corpus h3d has no sample"),
     ],

@@ -155,7 +155,7 @@ def test_bad_labels_reject_the_pictures_of_their_subject(tmp_path, part, content
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("subject11_data", None, "Human36M_subject11_data.json: No such file"),
+        ("subject11_data", None, "Human36M_subject11_data.json: no such file"),
         ("subject7_camera", "[]", "subject7_camera.json: holds a JSON list, expected an object"),
         ("subject9_joint_3d", "{", "subject9_joint_3d.json: not valid JSON"),
         ("subject1_data", "{}", "no list 'images'"),

@@ -9,6 +9,7 @@ import pytest
 from corpus_files import fails, real_data, rejects, run_ingest, spread_hand, write_image
 from tiny_corpora import ALL, FAR_LEFT, FAR_RIGHT, NONE, rhd_picture, write_rhd
 
+from actupose.data.corpora.plain_pickle import PickledArray
 from actupose.data.corpora.records import PersonBox
 from actupose.data.corpora.rhd import Hand, overlap, read_hands, why_unfit
 from actupose.data.crop import Cut
@@ -29,7 +30,7 @@ def test_keypoints_are_taken_from_the_palm_outwards():
     # facts 2.4: 0, 4..1, 8..5, 12..9, 16..13, 20..17, and 21 more for the right hand
     order = [0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17]
     rows = np.column_stack([np.arange(42.0), np.arange(42.0) + 100, np.ones(42)])
-    left, right = read_hands({"uv_vis": rows})
+    left, right = read_hands({"uv_vis": PickledArray(rows)})
     assert left.keypoints_orig[:, 0].tolist() == order
     assert right.keypoints_orig[:, 1].tolist() == [121 + row for row in order]
     assert left.keypoints_orig[HAND21.index("thumb_tip")].tolist() == [1, 101]
@@ -38,7 +39,7 @@ def test_keypoints_are_taken_from_the_palm_outwards():
 
 def test_visibility_is_the_third_column():
     rows = np.column_stack([np.zeros((42, 2)), np.arange(42) == 4])
-    left, right = read_hands({"uv_vis": rows})
+    left, right = read_hands({"uv_vis": PickledArray(rows)})
     assert np.flatnonzero(left.visible).tolist() == [HAND21.index("thumb_mcp")]
     assert not right.visible.any()
 
@@ -172,9 +173,9 @@ NAN = rhd_picture(left=np.where(np.arange(42).reshape(21, 2) == 3, np.nan, FAR_L
     [
         (0, {"uv_vis": np.zeros((41, 3))}, "uv_vis has shape (41, 3), expected (42, 3)"),
         (0, {"uv_vis": np.zeros((42, 2))}, "uv_vis has shape (42, 2)"),
-        (0, {"uv_vis": "none"}, "no numbers 'uv_vis'"),
-        (0, {"xyz": np.zeros((42, 3))}, "no numbers 'uv_vis'"),
-        (0, 3, "no numbers 'uv_vis'"),
+        (0, {"uv_vis": "none"}, "no array 'uv_vis'"),
+        (0, {"xyz": np.zeros((42, 3))}, "no array 'uv_vis'"),
+        (0, 3, "no array 'uv_vis'"),
         (0, NAN, "not a finite number"),
         (7, rhd_picture(), "no such image file"),
         ("../0", rhd_picture(), "its key is no picture number"),
@@ -191,7 +192,7 @@ def test_a_bad_entry_is_one_rejected_row(tmp_path, number, value, reason):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "anno_training.pickle: No such file"),
+        (None, "anno_training.pickle: no such file"),
         (b"no pickle", "not a pickle of plain values"),
         (pickle.dumps([rhd_picture()]), "holds a list, expected a dict by picture number"),
         (pickle.dumps({0: print}), "it asks for builtins.print"),
