@@ -214,20 +214,33 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     """Read a table (or some columns of it), checked against ``schema``.
 
     Raises:
-        UserError: the file is missing, is not Parquet, or has other columns.
+        UserError: the file is missing, is not Parquet, has other columns or holds nulls.
     """
     try:
-        table = pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+        names = pq.read_schema(path).names
+        present = [name for name in columns if name in names] if columns else names
+        table = pq.read_table(path, columns=present, partitioning=None)
+        table.validate(full=True)  # text that is not UTF-8 would show where it is used
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the stage that writes it (dvc repro)") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet table: {str(error).splitlines()[0]}") from None
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    if not table.schema.equals(wanted, check_metadata=False):
-        raise UserError(
-            f"{path}: columns {table.schema.names} do not fit {wanted.names}; run its stage again"
-        )
-    return table
+    if fault := _misfit(table, wanted):
+        raise UserError(f"{path}: {fault}; run its stage again")
+    return table.cast(wanted.with_metadata(table.schema.metadata))  # Parquet names the values of lists anew
+
+
+def _misfit(table: pa.Table, wanted: pa.Schema) -> str | None:
+    """What keeps a table from being one of ``wanted``, if anything does."""
+    if table.schema.names != wanted.names:
+        return f"columns {table.schema.names} do not fit {wanted.names}"
+    for found, field in zip(table.schema, wanted, strict=True):
+        if found.type != field.type:
+            return f"column {field.name!r} is {found.type}, not {field.type}"
+        if not found.equals(field) or _holds_null(table.column(field.name)):
+            return f"column {field.name!r} may hold nulls"
+    return None
 
 
 def table_metadata(table: pa.Table) -> dict[str, str]:
