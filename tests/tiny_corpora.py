@@ -186,8 +186,11 @@ COCO_KEYPOINTS = [10, 20, 2, 20, 20, 2, 12, 30, 2, 22, 30, 2]
 
 
 def write_two_people(root):
-    """Two people in one picture, for training and for testing; returns the settings."""
-    return write_coco(root, coco_content([coco_person(number, COCO_KEYPOINTS) for number in (1, 2)]))
+    """Two people in a picture, in a file for training and one for testing; returns the settings."""
+    content = coco_content([coco_person(number, COCO_KEYPOINTS) for number in (1, 2)])
+    settings = write_coco(root, content, annotations={"train": "train.json", "test": "people.json"})
+    (root / "train.json").write_text(json.dumps(content))
+    return settings
 
 
 def write_figures(root):
