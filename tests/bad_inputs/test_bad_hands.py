@@ -130,6 +130,11 @@ H3D = {
     ),
     "an empty name": h3d_refused("name: String should have at least 1 character", name=""),
     "no keypoints": h3d_refused("keypoint2d: Input should be a valid list", keypoint2d=None),
+    "a picture for training and for testing": Rejected(
+        "h3d",
+        with_value(ANNOTATION, [13], h3d_entry(12)),
+        {"part1/12.jpg": "its picture is named twice"},
+    ),
     "all outside": h3d_refused("no keypoint is visible", "part1/0.jpg", keypoint2d=[[-9.0, -9.0]] * 21),
 }
 
