@@ -52,18 +52,16 @@ def write_good(reader: str, folder: Path) -> Corpus:
 
 
 def spoil(root: Path, draw: random.Random) -> None:
-    """Spoil up to three files, label files most often."""
-    for _ in range(draw.choice((1, 1, 2, 3))):
-        files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-        if not files:
-            return
-        labels = [path for path in files if path.suffix in SPOILERS]
-        path = draw.choice(labels if labels and draw.random() < 0.7 else files)
+    """Spoil up to three files, label files most often, each once: a spoilt one may harm who reads it."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    labels = [path for path in files if path.suffix in SPOILERS] or files
+    chosen = {draw.choice(labels if draw.random() < 0.7 else files) for _ in range(draw.choice((1, 1, 2, 3)))}
+    for path in sorted(chosen):
         by_value = SPOILERS.get(path.suffix, spoil_bytes)
         spoiler = draw.choices((by_value, spoil_bytes, spoil_name), (6, 2, 1))[0]
         try:
             spoiler(path, draw)
-        except Exception:  # spoilt already: no longer what the spoiler reads
+        except (TypeError, ValueError):  # a changed value that this kind of file cannot hold
             spoil_bytes(path, draw)
 
 

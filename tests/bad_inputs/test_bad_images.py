@@ -14,6 +14,8 @@ from spoilt import Rejected, holding
 
 from actupose.data.image_store import ImageStore
 
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+
 NO_IMAGE = "not a readable image (JPEG, PNG, WEBP, BMP)"
 DAMAGED = "truncated or damaged image"
 TOO_LARGE = "more than 100 million pixels"
