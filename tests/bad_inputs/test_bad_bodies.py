@@ -1,6 +1,7 @@
 """Published corpora of people with labels that are not theirs; more in each reader's own tests."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -188,6 +189,12 @@ LSP = {
     "nothing but MATLAB's header": lsp_told(
         "no readable MATLAB variable 'joints'",
         holding("joints.mat", b"MATLAB 5.0 MAT-file" + b" " * 105 + b"\0\1IM\x0f\0"),
+    ),
+    "no photos": Told(
+        "lsp",
+        lambda root: shutil.rmtree(root / "images"),
+        "2000 of 2000 inputs rejected, above ingest.max_rejected_fraction = 0; all are listed in ...; "
+        "first: images/im0001.jpg: no such image file",
     ),
     "five bad photos": Rejected(
         "lsp",
