@@ -2,6 +2,13 @@
 
 import os
 
+import pytest
+from hypothesis import settings
+
+settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
+settings.load_profile("same every time")
+pytest.register_assert_rewrite("corpus_files", "spoilt")  # their asserts tell what differs
+
 QUIET = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",

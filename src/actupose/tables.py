@@ -218,21 +218,19 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     """Read a table (or some columns of it), checked against ``schema``.
 
     Raises:
-        UserError: the file is missing, is not Parquet, or has other columns.
+        UserError: the file is missing, is not Parquet, has other columns or holds nulls.
     """
     with _readable(path):
-        table = pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
-    _check_columns(path, table.schema, schema, columns)
-    return table
+        table = pq.read_table(path, columns=_present(pq.read_schema(path), columns), partitioning=None)
+        return _checked(path, table, schema, columns)
 
 
 def read_batches(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of a table, checked as by :func:`read_table`, piece by piece in constant memory."""
     with _readable(path), pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=list(columns)):
-            table = pa.Table.from_batches([batch])
-            _check_columns(path, table.schema, schema, columns)
-            yield table
+        present = _present(file.schema_arrow, columns)
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=present):
+            yield _checked(path, pa.Table.from_batches([batch]), schema, columns)
 
 
 @contextmanager
@@ -241,14 +239,32 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such table; run the stage that writes it (dvc repro)") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet table: {str(error).splitlines()[0]}") from None
 
 
-def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema, columns: Sequence[str] | None) -> None:
+def _present(schema: pa.Schema, columns: Sequence[str] | None) -> list[str]:
+    return [name for name in columns if name in schema.names] if columns else schema.names
+
+
+def _checked(path: Path, table: pa.Table, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+    table.validate(full=True)  # text that is not UTF-8 would show where it is used
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    if not found.equals(wanted, check_metadata=False):
-        raise UserError(f"{path}: columns {found.names} do not fit {wanted.names}; run its stage again")
+    if fault := _misfit(table, wanted):
+        raise UserError(f"{path}: {fault}; run its stage again")
+    return table.cast(wanted.with_metadata(table.schema.metadata))  # Parquet names the values of lists anew
+
+
+def _misfit(table: pa.Table, wanted: pa.Schema) -> str | None:
+    """What keeps a table from being one of ``wanted``, if anything does."""
+    if table.schema.names != wanted.names:
+        return f"columns {table.schema.names} do not fit {wanted.names}"
+    for found, field in zip(table.schema, wanted, strict=True):
+        if found.type != field.type:
+            return f"column {field.name!r} is {found.type}, not {field.type}"
+        if not found.equals(field) or _holds_null(table.column(field.name)):
+            return f"column {field.name!r} may hold nulls"
+    return None
 
 
 def table_metadata(table: pa.Table) -> dict[str, str]:

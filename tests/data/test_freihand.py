@@ -5,31 +5,13 @@ import random
 
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest, spread_hand, write_image
+from corpus_files import fails, real_data, rejects, run_ingest, spread_hand
+from tiny_corpora import INTRINSICS, in_space, write_freihand
 
 from actupose.data.corpora import index_corpus
 from actupose.data.corpora.freihand import pictures_for_testing
-from actupose.params import FreihandData
 from actupose.skeleton import HAND21
 from actupose.tables import keypoint_values, list_values
-
-INTRINSICS = [[100.0, 0.0, 112.0], [0.0, 100.0, 112.0], [0.0, 0.0, 1.0]]
-
-
-def in_space(keypoints, depth=2.0):
-    """(21, 2) pixels back to (21, 3) metres before the camera of ``INTRINSICS``."""
-    offsets = (np.asarray(keypoints) - 112.0) * depth / 100.0
-    return np.column_stack([offsets, np.full(len(offsets), depth)]).tolist()
-
-
-def write_freihand(root, xyz=None, split="by_pose"):
-    """Five poses with four pictures each; returns the settings."""
-    xyz = [in_space(spread_hand(50 + pose, 60, 80)) for pose in range(5)] if xyz is None else xyz
-    for number in range(4 * len(xyz)):
-        write_image(root / f"training/rgb/{number:08d}.jpg", 224, 224, number)
-    (root / "training_K.json").write_text(json.dumps([INTRINSICS] * len(xyz)))
-    (root / "training_xyz.json").write_text(json.dumps(xyz))
-    return FreihandData(corpus="freihand", root=root, split=split, seed=42)
 
 
 def numbers(samples, split):
@@ -158,7 +140,7 @@ def test_a_missing_picture_is_one_rejected_row(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("training_K.json", None, "training_K.json: No such file"),
+        ("training_K.json", None, "training_K.json: no such file"),
         ("training_xyz.json", "{}", "training_xyz.json: holds a JSON dict, expected a list"),
         ("training_K.json", "[", "training_K.json: not valid JSON"),
         ("training_K.json", "[1, 2]", "training_K.json has 2 poses, training_xyz.json 5"),

@@ -1,31 +1,15 @@
 """Hand-3D-Studio, in its layout."""
 
-import json
 import random
 
 import numpy as np
 import pytest
 from corpus_files import fails, rejects, run_ingest, spread_hand, write_image
+from tiny_corpora import h3d_entry, write_h3d
 
 from actupose.data.corpora.splits import draw_test
-from actupose.params import H3dData
 from actupose.skeleton import HAND21
 from actupose.tables import keypoint_values, list_values
-
-
-def entry(number, **changes):
-    """Every third hand holds an object."""
-    held = {"without_object": "0" if number % 3 == 2 else "1"}
-    return {"name": f"part1/{number}.jpg", "keypoint2d": spread_hand(4, 8, 40).tolist()} | held | changes
-
-
-def write_h3d(root, entries=None, hands="free", size=64):
-    """Fifteen pictures; returns the settings."""
-    for number in range(15):
-        write_image(root / f"H3D_crop/part1/{number}.jpg", size, size, number)
-    entries = [entry(number) for number in range(15)] if entries is None else entries
-    (root / "H3D_crop/annotation.json").write_text(json.dumps(entries))
-    return H3dData(corpus="h3d", root=root, hands=hands, seed=42)
 
 
 def stored_numbers(samples):
@@ -85,14 +69,16 @@ def test_keypoints_of_a_stored_square_stay_where_they_are(tmp_path):
 )
 def test_a_bad_entry_is_one_rejected_row(tmp_path, changes, reason, path):
     write_image(tmp_path / "in/outside.jpg")
-    settings = write_h3d(tmp_path / "in", [entry(0, **changes), *(entry(number) for number in range(1, 15))])
+    settings = write_h3d(
+        tmp_path / "in", [h3d_entry(0, **changes), *(h3d_entry(number) for number in range(1, 15))]
+    )
     rejects(settings, tmp_path, reason, path or "annotation.json[0]")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "annotation.json: No such file"),
+        (None, "annotation.json: no such file"),
         ("{}", "holds a JSON dict, expected a list"),
         ("[]", "split 'train' of corpus h3d has no sample"),
     ],

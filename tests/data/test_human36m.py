@@ -6,42 +6,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest, write_image
+from corpus_files import fails, real_data, rejects, run_ingest
+from tiny_corpora import CAMERA, WORLD, human36m_image, write_human36m, write_subject
 
 from actupose.data.corpora import index_corpus
 from actupose.data.corpora.human36m import KEYPOINTS, Human36mCamera, joint_rows
 from actupose.data.corpora.plain_pickle import read_plain_pickle
-from actupose.params import Human36mData
 from actupose.skeleton import BODY16
 from actupose.tables import keypoint_values
-
-SUBJECTS = (1, 5, 6, 7, 8, 9, 11)
-CAMERA = {"R": np.eye(3).tolist(), "t": [0, 0, 1000], "f": [100, 100], "c": [50, 40]}
-# A metre before the camera a millimetre is a tenth of a pixel: joint k lies at (30 + k, 20 + 2 k) pixels.
-WORLD = [[10.0 * (30 + k - 50), 10.0 * (20 + 2 * k - 40), 0.0] for k in range(17)]
-
-
-def image_entry(subject, frame, **changes):
-    entry = {"file_name": f"s_{subject:02d}/{frame:06d}.jpg", "frame_idx": frame, "cam_idx": 1}
-    return entry | {"action_idx": 2, "subaction_idx": 1} | changes
-
-
-def write_labels(root, subject, images, cameras, joints):
-    (root / "annotations").mkdir(parents=True, exist_ok=True)
-    for part, content in (("data", {"images": images}), ("camera", cameras), ("joint_3d", joints)):
-        (root / f"annotations/Human36M_subject{subject}_{part}.json").write_text(json.dumps(content))
-
-
-def write_human36m(root, frames=6, stride=5, test_draw="distinct"):
-    """Frames 0, 5, ... of seven subjects have a picture; returns the settings."""
-    joints = {"2": {"1": {str(frame): WORLD for frame in range(frames)}}}
-    for subject in SUBJECTS:
-        images = [image_entry(subject, frame) for frame in range(frames)]
-        write_labels(root, subject, images, {"1": CAMERA}, joints)
-        for frame in range(0, frames, stride):
-            write_image(root / f"images/s_{subject:02d}/{frame:06d}.jpg", 100, 80, frame)
-    return Human36mData(corpus="human36m", root=root, stride=stride, test_draw=test_draw, seed=42)
-
 
 # Which joint is which.
 
@@ -113,8 +85,8 @@ def test_the_sample_pictures_are_labelled_where_their_people_are(tmp_path):
         given = {k: np.asarray(v) for k, v in cameras[f"S{subject}", sequence.split(".")[1]].items()}
         camera = {"R": given["R"].T.tolist(), "t": (-1000 * given["R"].T @ given["T"]).ravel().tolist()}
         camera |= {"f": given["f"].ravel().tolist(), "c": given["c"].ravel().tolist()}
-        entry = image_entry(subject, 0, file_name=name)
-        write_labels(tmp_path, subject, [entry], {"1": camera}, {"2": {"1": {"0": world.tolist()}}})
+        entry = human36m_image(subject, 0, file_name=name)
+        write_subject(tmp_path, subject, [entry], {"1": camera}, {"2": {"1": {"0": world.tolist()}}})
         seen[subject] = np.reshape(label["keypoints"], (17, 3))[:, :2]
     trained = [r for r in index_corpus(settings, BODY16, 64) if "train" in r.ids]
     for record, subject in zip(trained, (1, 5, 6, 7, 8), strict=True):
@@ -131,7 +103,7 @@ def with_first_entry(tmp_path, **changes):
     settings = write_human36m(tmp_path / "in")
     path = tmp_path / "in/annotations/Human36M_subject1_data.json"
     images = json.loads(path.read_text())["images"]
-    path.write_text(json.dumps({"images": [image_entry(1, 0, **changes), *images[1:]]}))
+    path.write_text(json.dumps({"images": [human36m_image(1, 0, **changes), *images[1:]]}))
     return settings
 
 
@@ -183,7 +155,7 @@ def test_bad_labels_reject_the_pictures_of_their_subject(tmp_path, part, content
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("subject11_data", None, "Human36M_subject11_data.json: No such file"),
+        ("subject11_data", None, "Human36M_subject11_data.json: no such file"),
         ("subject7_camera", "[]", "subject7_camera.json: holds a JSON list, expected an object"),
         ("subject9_joint_3d", "{", "subject9_joint_3d.json: not valid JSON"),
         ("subject1_data", "{}", "no list 'images'"),

@@ -111,5 +111,5 @@ def test_a_damaged_file_is_told_in_one_line(pickled, content):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"absent\.pickle: No such file or directory"):
+    with pytest.raises(UserError, match=r"absent\.pickle: no such file"):
         read_plain_pickle(tmp_path / "absent.pickle")

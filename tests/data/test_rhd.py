@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from corpus_files import fails, real_data, rejects, run_ingest, spread_hand, write_image
+from tiny_corpora import ALL, FAR_LEFT, FAR_RIGHT, NONE, rhd_picture, write_rhd
 
+from actupose.data.corpora.plain_pickle import PickledArray
 from actupose.data.corpora.records import PersonBox
 from actupose.data.corpora.rhd import Hand, overlap, read_hands, why_unfit
 from actupose.data.crop import Cut
@@ -15,26 +17,6 @@ from actupose.data.image_store import ImageStore
 from actupose.params import RhdData
 from actupose.skeleton import HAND21
 from actupose.tables import keypoint_values, list_values
-
-FAR_LEFT, FAR_RIGHT = spread_hand(20, 60, 80), spread_hand(200, 60, 80)
-ALL, NONE = np.ones(21), np.zeros(21)
-
-
-def annotation(left=FAR_LEFT, right=FAR_RIGHT, left_visible=ALL, right_visible=ALL):
-    """One picture's entry; the keypoints are in the file's order."""
-    rows = np.column_stack([np.concatenate([left, right]), np.concatenate([left_visible, right_visible])])
-    return {"uv_vis": rows, "xyz": np.zeros((42, 3)), "K": np.eye(3)}
-
-
-def write_rhd(root, training=None, evaluation=None):
-    """Two pictures with two hands each in either set, unless told otherwise; returns the settings."""
-    for name, pictures in (("training", training), ("evaluation", evaluation)):
-        pictures = {0: annotation(), 1: annotation()} if pictures is None else pictures
-        folder = root / "RHD_published_v2" / name
-        for number in (0, 1):
-            write_image(folder / f"color/{number:05d}.png", 320, 320, number)
-        (folder / f"anno_{name}.pickle").write_bytes(pickle.dumps(pictures, 2))
-    return RhdData(corpus="rhd", root=root)
 
 
 def hand(keypoints, visible=ALL):
@@ -48,7 +30,7 @@ def test_keypoints_are_taken_from_the_palm_outwards():
     # facts 2.4: 0, 4..1, 8..5, 12..9, 16..13, 20..17, and 21 more for the right hand
     order = [0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17]
     rows = np.column_stack([np.arange(42.0), np.arange(42.0) + 100, np.ones(42)])
-    left, right = read_hands({"uv_vis": rows})
+    left, right = read_hands({"uv_vis": PickledArray(rows)})
     assert left.keypoints_orig[:, 0].tolist() == order
     assert right.keypoints_orig[:, 1].tolist() == [121 + row for row in order]
     assert left.keypoints_orig[HAND21.index("thumb_tip")].tolist() == [1, 101]
@@ -57,7 +39,7 @@ def test_keypoints_are_taken_from_the_palm_outwards():
 
 def test_visibility_is_the_third_column():
     rows = np.column_stack([np.zeros((42, 2)), np.arange(42) == 4])
-    left, right = read_hands({"uv_vis": rows})
+    left, right = read_hands({"uv_vis": PickledArray(rows)})
     assert np.flatnonzero(left.visible).tolist() == [HAND21.index("thumb_mcp")]
     assert not right.visible.any()
 
@@ -96,7 +78,7 @@ def test_a_hand_that_the_other_covers_by_three_tenths_is_passed_over(right_end, 
 
 
 def test_hands_that_do_not_count_are_listed_without_fault(tmp_path):
-    pictures = {0: annotation(right_visible=NONE), 1: annotation(left=spread_hand(20, 60, 40))}
+    pictures = {0: rhd_picture(right_visible=NONE), 1: rhd_picture(left=spread_hand(20, 60, 40))}
     samples, rejected = run_ingest(write_rhd(tmp_path / "in", evaluation=pictures), tmp_path / "out")
     assert samples.column("sample_id").to_pylist()[-2:] == [
         "evaluation/color/00000.png/left",
@@ -128,7 +110,7 @@ def test_training_trains_and_evaluation_tests_with_a_sample_a_hand(tmp_path):
 
 
 def test_hidden_keypoints_keep_their_place(tmp_path):
-    hidden = annotation(left_visible=np.arange(21) > 0)
+    hidden = rhd_picture(left_visible=np.arange(21) > 0)
     samples, _ = run_ingest(write_rhd(tmp_path / "in", training={0: hidden}), tmp_path / "out")
     assert np.isfinite(keypoint_values(samples, "keypoints")).all()
     assert not list_values(samples, "visible")[0, HAND21.index("wrist")]
@@ -136,7 +118,7 @@ def test_hidden_keypoints_keep_their_place(tmp_path):
 
 
 def test_a_right_hand_is_stored_as_a_left_one_with_its_keypoints(tmp_path):
-    settings = write_rhd(tmp_path / "in", training={0: annotation()})
+    settings = write_rhd(tmp_path / "in", training={0: rhd_picture()})
     picture = np.zeros((320, 320, 3), np.uint8)
     for x, y in (FAR_LEFT[0], FAR_RIGHT[0]):
         cv2.circle(picture, (int(x), int(y)), 4, (255, 255, 255), -1)
@@ -163,7 +145,7 @@ def test_the_sample_pictures_give_the_hands_they_are_labelled_with(tmp_path):
         hands = {"left": FAR_LEFT - 900, "right": FAR_LEFT - 900}
         hands[label["hand_type"]] = np.array(label["keypoints"])[:, :2]
         seen = {"left_visible": NONE, "right_visible": NONE} | {f"{label['hand_type']}_visible": ALL}
-        pictures[label["id"]] = annotation(**hands, **seen)
+        pictures[label["id"]] = rhd_picture(**hands, **seen)
         (colour / f"{label['id']:05d}.png").write_bytes((folder / f"{label['id']:05d}.png").read_bytes())
     (colour.parent / "anno_training.pickle").write_bytes(pickle.dumps(pictures))
     samples, _ = run_ingest(settings, tmp_path / "out")
@@ -183,7 +165,7 @@ def test_the_sample_pictures_give_the_hands_they_are_labelled_with(tmp_path):
 # Bad inputs.
 
 
-NAN = annotation(left=np.where(np.arange(42).reshape(21, 2) == 3, np.nan, FAR_LEFT))
+NAN = rhd_picture(left=np.where(np.arange(42).reshape(21, 2) == 3, np.nan, FAR_LEFT))
 
 
 @pytest.mark.parametrize(
@@ -191,28 +173,28 @@ NAN = annotation(left=np.where(np.arange(42).reshape(21, 2) == 3, np.nan, FAR_LE
     [
         (0, {"uv_vis": np.zeros((41, 3))}, "uv_vis has shape (41, 3), expected (42, 3)"),
         (0, {"uv_vis": np.zeros((42, 2))}, "uv_vis has shape (42, 2)"),
-        (0, {"uv_vis": "none"}, "no numbers 'uv_vis'"),
-        (0, {"xyz": np.zeros((42, 3))}, "no numbers 'uv_vis'"),
-        (0, 3, "no numbers 'uv_vis'"),
+        (0, {"uv_vis": "none"}, "no array 'uv_vis'"),
+        (0, {"xyz": np.zeros((42, 3))}, "no array 'uv_vis'"),
+        (0, 3, "no array 'uv_vis'"),
         (0, NAN, "not a finite number"),
-        (7, annotation(), "no such image file"),
-        ("../0", annotation(), "its key is no picture number"),
-        (-1, annotation(), "its key is no picture number"),
-        (10**5000, annotation(), "its key is no picture number"),
+        (7, rhd_picture(), "no such image file"),
+        ("../0", rhd_picture(), "its key is no picture number"),
+        (-1, rhd_picture(), "its key is no picture number"),
+        (10**5000, rhd_picture(), "its key is no picture number"),
     ],
     ids=lambda part: str(part)[:30] if isinstance(part, str) else "",
 )
 def test_a_bad_entry_is_one_rejected_row(tmp_path, number, value, reason):
-    settings = write_rhd(tmp_path / "in", training={1: annotation(), number: value})
+    settings = write_rhd(tmp_path / "in", training={1: rhd_picture(), number: value})
     rejects(settings, tmp_path, reason, "training/anno_training.pickle[1]")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "anno_training.pickle: No such file"),
+        (None, "anno_training.pickle: no such file"),
         (b"no pickle", "not a pickle of plain values"),
-        (pickle.dumps([annotation()]), "holds a list, expected a dict by picture number"),
+        (pickle.dumps([rhd_picture()]), "holds a list, expected a dict by picture number"),
         (pickle.dumps({0: print}), "it asks for builtins.print"),
     ],
 )

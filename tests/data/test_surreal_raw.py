@@ -1,10 +1,10 @@
 """SURREAL's clips: real labels with videos written here."""
 
-import cv2
 import numpy as np
 import pytest
 from corpus_files import fails, real_data, rejects, run_ingest
-from scipy.io import loadmat, savemat
+from scipy.io import loadmat
+from tiny_corpora import PIXELS, in_world, shifted, write_clip, write_surreal_raw, write_video
 
 from actupose.data.corpora import index_corpus
 from actupose.data.corpora.camera import project
@@ -14,49 +14,6 @@ from actupose.data.image_store import ImageStore
 from actupose.params import SurrealRawData
 from actupose.skeleton import BODY16
 from actupose.tables import keypoint_values
-
-LOCATION = [[6.0], [-1.0], [0.0]]  # the camera looks along -x of the world
-
-
-def in_world(pixels, depth=6.0):
-    """(24, 2) pixels to (3, 24) joints at that depth; the camera's axes are (-z, y, -x) of the world."""
-    x, y = ((np.asarray(pixels, float) - [160, 120]) * depth / 600.0).T
-    return np.stack([np.full(24, 6.0 - depth), y - 1.0, -x])
-
-
-# Joint k lies at (100 + 4 k, 60 + 5 k) pixels.
-PIXELS = np.column_stack([100 + 4 * np.arange(24), 60 + 5 * np.arange(24)])
-
-
-def shifted(columns):
-    return PIXELS + np.array([columns, 0])
-
-
-def write_video(path, spots, size=(320, 240)):
-    """One frame a spot, white on black."""
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, size)
-    for x, y in np.round(spots).astype(int).tolist():
-        video.write(cv2.circle(np.zeros((size[1], size[0], 3), np.uint8), (x, y), 6, (255, 255, 255), -1))
-    video.release()
-
-
-def write_clip(root, split, name, frames=6, joints=None, **variables):
-    """A clip whose person moves two pixels to the right a frame, a spot on the pelvis; returns its folder."""
-    folder = root / split / "run0" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    moved = [shifted(2 * frame) for frame in range(frames)]
-    joints = np.stack([in_world(pixels) for pixels in moved], axis=-1) if joints is None else joints
-    savemat(folder / f"{name}_c0001_info.mat", {"joints3D": joints, "camLoc": LOCATION} | variables)
-    write_video(folder / f"{name}_c0001.mp4", [pixels[0] for pixels in moved])
-    return folder
-
-
-def write_surreal_raw(root, stride=1, joint_map="anatomical"):
-    for split in ("train", "test"):
-        for name in ("01_01", "01_02"):
-            write_clip(root, split, name)
-    return SurrealRawData(corpus="surreal_raw", root=root, joint_map=joint_map, stride=stride)
-
 
 # Keypoints.
 

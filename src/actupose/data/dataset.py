@@ -48,7 +48,7 @@ class DomainImages(Dataset[Any]):
         only: ids to keep, None for all.
 
     Raises:
-        UserError: no sample is left.
+        UserError: no sample is left, or the images are not those of the table.
     """
 
     def __init__(
@@ -63,6 +63,8 @@ class DomainImages(Dataset[Any]):
         self.sample_ids: list[str] = chosen.column("sample_id").to_pylist()
         self._rows = chosen.column("image_row").to_numpy()
         self._store = ImageStore(folder / "images.arrow")
+        if not 0 <= self._rows.min() <= self._rows.max() < len(self._store):
+            raise UserError(f"{folder}: samples.parquet names images that images.arrow lacks; ingest again")
         self._plan = _Plan()
         self._loader: DataLoader[Any] | None = None
 

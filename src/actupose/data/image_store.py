@@ -61,10 +61,11 @@ class ImageStore:
         self.path = path
         try:
             table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+            table.validate(full=True)  # looks at the offsets alone, not at the images
         except FileNotFoundError:
             raise UserError(f"{path}: no such image store; run the ingest stage (dvc repro)") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UserError(f"{path}: not a readable image store: {error}") from None
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"{path}: not a readable image store: {str(error).splitlines()[0]}") from None
         if not table.schema.equals(SCHEMA):
             raise UserError(f"{path}: columns {table.schema.names}, expected {SCHEMA.names}")
         self._images = table.column("image")
@@ -80,9 +81,14 @@ class ImageStore:
         return memoryview(self._images[row].as_buffer())
 
     def decode(self, row: int) -> np.ndarray:
-        """(H, W, 3) uint8 RGB image of one row."""
+        """(H, W, 3) uint8 RGB image of one row.
+
+        Raises:
+            UserError: its bytes are no image.
+        """
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # keypoints are in the file's own pixels
-        image = cv2.imdecode(np.frombuffer(self.encoded(row), np.uint8), flags)
+        encoded = np.frombuffer(self.encoded(row), np.uint8)
+        image = cv2.imdecode(encoded, flags) if len(encoded) else None  # OpenCV raises on no bytes
         if image is None:
             raise UserError(f"{self.path}: row {row} does not decode; run the ingest stage again")
         return np.asarray(image)

@@ -5,7 +5,7 @@ Images are decoded once, brought to squares of the run's size and stored encoded
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,10 +16,10 @@ import numpy as np
 
 from actupose.data.corpora import index_corpus
 from actupose.data.corpora.pictures import Picture, encode_jpeg, read_picture
-from actupose.data.corpora.records import Label, Record, Refusal, Rejection
+from actupose.data.corpora.records import Label, Record, Refusal, Rejection, Split
 from actupose.data.crop import Cut, Placement, inside, move_image, move_points, place, scale_box
 from actupose.data.image_store import write_images
-from actupose.errors import UserError
+from actupose.errors import UserError, one_line
 from actupose.params import Corpus, DataParams, IngestParams
 from actupose.progress import progress
 from actupose.skeleton import SKELETONS
@@ -67,22 +67,24 @@ class Ledger:
     def enter(self, outcome: StoredPicture | Rejection) -> StoredPicture | None:
         """Note an outcome; returns the picture to store, if any. A second use of a sample id is refused."""
         if isinstance(outcome, StoredPicture):
-            taken = self.ids.intersection(outcome.record.ids.values())
+            ids = {split: one_line(sample_id) for split, sample_id in outcome.record.ids.items()}
+            taken = self.ids.intersection(ids.values())
             if not taken:
-                self._accept(outcome)
+                self._accept(outcome, ids)
                 return outcome
             outcome = Rejection(outcome.record.origin, f"sample id {min(taken)} is used twice")
         self.rejected.append(outcome)
         return None
 
-    def _accept(self, picture: StoredPicture) -> None:
-        for split, sample_id in picture.record.ids.items():
+    def _accept(self, picture: StoredPicture, ids: Mapping[Split, str]) -> None:
+        for split, sample_id in ids.items():
             row = SampleRow(sample_id, split, self.num_pictures, picture.keypoints_px, picture.visible)
             self.samples.append(row)
             self.ids.add(sample_id)
         self.num_pictures += 1
 
 
+@np.errstate(all="ignore")  # what overflows is refused; NumPy would warn in a second line
 def ingest(data: DataParams, domain: Literal["source", "target"], settings: IngestParams, out: Path) -> None:
     """Write samples.parquet, images.arrow and rejected.parquet of one domain below ``out``.
 
@@ -209,10 +211,9 @@ def check_share(ledger: Ledger, allowed: float, rejected_path: Path) -> None:
     total = ledger.num_pictures + len(faults)
     if len(faults) > allowed * total:
         write_rejected(rejected_path, ledger.rejected)
-        first = f"{_text(faults[0].path)}: {_text(faults[0].reason)}"
         raise UserError(
             f"{len(faults)} of {total} inputs rejected, above ingest.max_rejected_fraction = {allowed:g}; "
-            f"all are listed in {rejected_path}; first: {first}"
+            f"all are listed in {rejected_path}; first: {faults[0].path}: {faults[0].reason}"
         )
 
 
@@ -229,7 +230,7 @@ def write_samples(path: Path, samples: list[SampleRow], corpus: str, num_keypoin
     ordered = sorted(samples, key=lambda sample: (SPLITS.index(sample.split), sample.sample_id))
     schema = samples_schema(num_keypoints)
     columns = {
-        "sample_id": [_text(sample.sample_id) for sample in ordered],
+        "sample_id": [sample.sample_id for sample in ordered],
         "split": [sample.split for sample in ordered],
         "corpus": [corpus] * len(ordered),
         "image_row": [sample.image_row for sample in ordered],
@@ -241,11 +242,6 @@ def write_samples(path: Path, samples: list[SampleRow], corpus: str, num_keypoin
 
 def write_rejected(path: Path, rejected: list[Rejection]) -> None:
     """Write refused inputs, ordered by path."""
-    rows = sorted((_text(rejection.path), _text(rejection.reason)) for rejection in rejected)
+    rows = sorted((one_line(rejection.path), one_line(rejection.reason)) for rejection in rejected)
     columns = {"path": [path for path, _ in rows], "reason": [reason for _, reason in rows]}
     write_table(path, make_table(REJECTED, columns), REJECTED)
-
-
-def _text(name: str) -> str:
-    """One line of valid UTF-8 from a name that may hold neither."""
-    return " ".join(name.encode("utf-8", "backslashreplace").decode().split())

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import decode, heatmaps_from_output, peak_cells
 from actupose.errors import UserError
 from actupose.nets.pose_resnet import PoseResNet
-from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings
+from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings, describe
 from actupose.skeleton import SKELETONS, SkeletonName
 from actupose.tables import atomic_path
 
@@ -95,8 +96,12 @@ def load_model(folder: Path) -> PoseModel:
         network.load_state_dict(load((folder / "model.safetensors").read_bytes()))
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file; run the train stage (dvc repro)") from None
-    except (ValueError, SafetensorError, RuntimeError) as error:
+    except ValidationError as error:
+        raise UserError(f"{folder}: not a usable model: model.json: {describe(error)}") from None
+    except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{folder}: not a usable model: {str(error).splitlines()[0]}") from None
+    except RuntimeError:  # torch lists every name
+        raise UserError(f"{folder}: not a usable model: its weights are not of its model.json") from None
     return PoseModel(network, info).eval()
 
 

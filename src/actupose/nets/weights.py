@@ -1,5 +1,6 @@
 """Pretrained weights by name, from a file or from the hub."""
 
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,7 +27,8 @@ def read_weights(name: str, key: str) -> dict[str, Tensor]:
         path = Path(name) if Path(name).exists() else Path(hf_hub_download(name, "model.safetensors"))
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # a warning would be a second line
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (HfHubHTTPError, HFValidationError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{origin}: no such file, and not on the hub: {reason}") from None

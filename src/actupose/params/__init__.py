@@ -4,7 +4,7 @@ Every value is checked before any stage computes. An unknown key, a missing key 
 is a :class:`UserError` of one line. Fields have no defaults: what a run uses stands in its file.
 """
 
-from actupose.params.base import Fidelity, Settings
+from actupose.params.base import Fidelity, Settings, describe
 from actupose.params.data import (
     CocoData,
     Corpus,
@@ -78,5 +78,6 @@ __all__ = [
     "VaeParams",
     "ViewParams",
     "check_params",
+    "describe",
     "load_params",
 ]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -25,8 +25,37 @@ AreaRange = Annotated[tuple[PositiveFraction, PositiveFraction], AfterValidator(
 
 Fidelity = Literal["corrected", "reference"]
 
+LONGEST_SHOWN = 80
+
 
 class Settings(BaseModel):
     """Base of every section: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def describe(error: ValidationError) -> str:
+    """First complaint as ``key = value: what is allowed``, and how many more there are."""
+    first, *rest = error.errors(include_url=False)
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        line = f"{key}: key is missing"
+    elif first["type"] == "extra_forbidden":
+        line = f"{key}: unknown key"
+    elif not key:
+        line = message
+    elif isinstance(first["input"], dict | list | tuple | BaseModel):
+        line = f"{key}: {message}"
+    else:
+        line = f"{key} = {_shown(first['input'])}: {message}"
+    return line + (f" (and {len(rest)} more)" if rest else "")
+
+
+def _shown(value: object) -> str:
+    """The value as it is written, shortened."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a very long number"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."

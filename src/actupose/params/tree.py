@@ -1,13 +1,15 @@
 """The whole tree of settings, and how a file becomes one."""
 
+from collections import Counter
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from actupose.errors import UserError
-from actupose.params.base import Fidelity, NonNegativeInt, PositiveFloat, PositiveInt, Settings
+from actupose.params.base import Fidelity, NonNegativeInt, PositiveFloat, PositiveInt, Settings, describe
 from actupose.params.data import DataParams, IngestParams
 from actupose.params.training import (
     AdaptationParams,
@@ -101,6 +103,18 @@ class Params(Settings):
         return self
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: elsewhere the last one wins, and the first is lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A dict; raises a YAMLError where a key is repeated."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name, count in Counter(names).items():
+            if count > 1:
+                raise yaml.YAMLError(f"key {name} stands twice")
+        return super().construct_mapping(node, deep)
+
+
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params file.
 
@@ -108,10 +122,12 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         UserError: the file is missing, is not YAML, or holds a bad key or value; the line names it.
     """
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = yaml.load(path.read_text(), _UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the project's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a month 13 is a ValueError of PyYAML
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return check_params(tree, str(path))
 
@@ -121,22 +137,4 @@ def check_params(tree: Any, origin: str) -> Params:  # noqa: ANN401 - whatever t
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise UserError(f"{origin}: {_describe(error)}") from None
-
-
-def _describe(error: ValidationError) -> str:
-    """First complaint as ``key = value: what is allowed``, and how many more there are."""
-    first, *rest = error.errors(include_url=False)
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        line = f"{key}: key is missing"
-    elif first["type"] == "extra_forbidden":
-        line = f"{key}: unknown key"
-    elif not key:
-        line = message
-    elif isinstance(first["input"], dict | list | tuple | BaseModel):
-        line = f"{key}: {message}"
-    else:
-        line = f"{key} = {first['input']!r}: {message}"
-    return line + (f" (and {len(rest)} more)" if rest else "")
+        raise UserError(f"{origin}: {describe(error)}") from None

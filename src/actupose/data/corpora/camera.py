@@ -9,11 +9,12 @@ def project(points_cam: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """(K, 3) points in the camera's frame, z ahead, through a (3, 3) matrix to (K, 2) pixels.
 
     Raises:
-        Refusal: a number is not finite, or a point is not in front of the camera.
+        Refusal: a coordinate is not finite, or a point is not in front of the camera.
     """
-    if not (np.isfinite(points_cam).all() and np.isfinite(intrinsics).all()):
-        raise Refusal("a keypoint is not a finite number")
     depth = points_cam[:, 2:]
     if (depth <= 0).any():
         raise Refusal("a keypoint lies behind the camera")
-    return np.asarray((points_cam @ intrinsics.T)[:, :2] / depth)
+    points_orig = np.asarray((points_cam @ intrinsics.T)[:, :2] / depth)
+    if not (np.isfinite(points_cam).all() and np.isfinite(points_orig).all()):
+        raise Refusal("a keypoint is not a finite number")
+    return points_orig

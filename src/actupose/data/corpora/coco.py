@@ -4,6 +4,7 @@ A keypoint's flag is 0 where it is not annotated, 1 where it is annotated but hi
 The person is cut out by the annotation's ``bbox``, or by the box of its keypoints where there is none.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,9 @@ def _file_names(values: list[Any], path: Path) -> dict[Identity, str]:
         images = [parse_entry(CocoImage, value) for value in values]
     except Refusal as refusal:
         raise UserError(f"{path}: images: {refusal}") from None
+    for value, count in Counter(image.id for image in images).items():
+        if count > 1:
+            raise UserError(f"{path}: images: id {value!r} is used twice")
     return {image.id: image.file_name for image in images}
 
 

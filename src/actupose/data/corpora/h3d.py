@@ -48,7 +48,12 @@ def index_h3d(settings: H3dData) -> Iterator[Record | Rejection]:
     wanted = {"free": {1}, "holding": {0}, "all": {0, 1}}[settings.hands]
     chosen = [e for e in entries if isinstance(e, H3dEntry) and int(e.without_object) in wanted]
     tested = draw_test(len(chosen), settings.seed)
+    seen: set[str] = set()
     for position, entry in enumerate(chosen):
+        if entry.name in seen:  # the other one may be in the other split
+            yield Rejection(entry.name, "its picture is named twice")
+            continue
+        seen.add(entry.name)
         yield _index_picture(path.parent.resolve(), entry, "test" if position in tested else "train")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
+from actupose.data.corpora.plain_matlab import read_plain_matlab
 from actupose.data.corpora.records import Label, Record, Refusal, Rejection, Split, locate
 from actupose.errors import UserError
 from actupose.params import LspData
@@ -50,9 +50,9 @@ def read_joints(path: Path) -> np.ndarray:
     if not path.is_file():
         raise UserError(f"{path}: no such file; an LSP folder holds joints.mat and images/")
     try:
-        joints = np.asarray(loadmat(path, variable_names=["joints"])["joints"], dtype=np.float64)
-    except Exception as error:  # scipy's reader fails on a damaged file in a dozen ways
-        raise UserError(f"{path}: no readable MATLAB variable 'joints': {error}") from None
+        (joints,) = read_plain_matlab(path, ["joints"])
+    except Refusal as refusal:
+        raise UserError(f"{path}: {refusal}") from None
     expected = (3, len(KEYPOINTS), NUM_IMAGES)
     if joints.shape != expected:
         raise UserError(f"{path}: joints has shape {joints.shape}, expected {expected}")

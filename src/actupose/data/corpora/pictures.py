@@ -4,6 +4,7 @@ A truncated file is refused (OpenCV returns nothing for it). Where labels exist 
 pixels, so an EXIF orientation is ignored; unlabelled photos are turned upright by it.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from PIL import Image
 
 from actupose.data.corpora.records import Refusal
 
-MAX_PIXELS = 100_000_000  # a small file can claim a picture that does not fit into memory
+MAX_PIXELS = 100_000_000  # a small file can announce a picture that does not fit into memory
+MAX_BYTES = 4 * MAX_PIXELS  # no picture of so many pixels needs more
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # it is refused, in one line
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # Pillow knows formats that run programs; these are plain pictures
 NO_IMAGE = f"not a readable image ({', '.join(FORMATS)})"
 
@@ -37,6 +40,8 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     Raises:
         Refusal: it is no image, too large, truncated or damaged.
     """
+    if path.stat().st_size > MAX_BYTES:
+        raise Refusal(f"more than {MAX_BYTES // 1_000_000} million bytes")
     has_exif = _check_header(path)
     encoded = path.read_bytes()
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
@@ -59,7 +64,7 @@ def _check_header(path: Path) -> bool:
         raise Refusal(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
     except OSError as error:
         raise Refusal(error.strerror or NO_IMAGE) from None
-    except (ValueError, SyntaxError):
+    except Exception:  # Pillow's readers fail on a damaged header in a dozen ways
         raise Refusal(NO_IMAGE) from None
     if width * height > MAX_PIXELS:
         raise Refusal(f"more than {MAX_PIXELS // 1_000_000} million pixels")

@@ -4,15 +4,19 @@ Unpickling calls whatever the file names, so the file may name the parts of a Nu
 Even these are stand-ins: NumPy's own believe a forged element type and then read memory that is not theirs.
 """
 
+import io
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from actupose.data.corpora.records import check_label_file
 from actupose.errors import UserError
 
 CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
+NUMBERED = frozenset({"PUT", "LONG_BINPUT"})  # keep a value at a place of which the file tells the number
 
 
 def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever the pickle held
@@ -21,13 +25,27 @@ def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever the pickle 
     Raises:
         UserError: the file is missing, damaged, or names anything but plain values. Nothing is run.
     """
+    check_label_file(path)
     try:
-        with path.open("rb") as file:
-            return PlainUnpickler(file, encoding="latin1").load()  # as Python 2 wrote the bytes of arrays
+        content = path.read_bytes()
+        check_sizes(content)
+        return PlainUnpickler(io.BytesIO(content), encoding="latin1").load()  # as Python 2 wrote arrays
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; is this the corpus' root folder?") from None
+        raise UserError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # a damaged pickle fails in a dozen ways
         raise UserError(f"{path}: not a pickle of plain values: {' '.join(str(error).split())}") from None
+
+
+def check_sizes(content: bytes) -> None:
+    """Walk through a pickle without running it.
+
+    Raises:
+        Exception: it is damaged, or announces more than it holds. The unpickler believes such numbers: ten
+            bytes make it fill all memory.
+    """
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in NUMBERED and (argument or 0) > len(content):
+            raise pickle.UnpicklingError(f"place {argument} in a file of {len(content)} bytes")
 
 
 class PickledType:

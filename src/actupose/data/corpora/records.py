@@ -111,16 +111,24 @@ def read_json(path: Path, kind: type[list[Any]] | type[dict[str, Any]]) -> Any: 
     Raises:
         UserError: the file is missing, is not JSON, or holds something else.
     """
+    check_label_file(path)
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}; is this the corpus' root folder?") from None
+        raise UserError(f"{path}: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(value, kind):
         wanted = {list: "a list", dict: "an object"}
         raise UserError(f"{path}: holds a JSON {type(value).__name__}, expected {wanted[kind]}")
     return value
+
+
+def check_label_file(path: Path) -> None:
+    """Raise a UserError unless a label file is a regular one: a pipe would be waited for."""
+    if not path.is_file():
+        fault = "is not a file" if path.exists() else "no such file"
+        raise UserError(f"{path}: {fault}; is this the corpus' root folder?")
 
 
 def locate(folder: Path, name: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from actupose.data.corpora.plain_pickle import read_plain_pickle
+from actupose.data.corpora.plain_pickle import PickledArray, read_plain_pickle
 from actupose.data.corpora.records import Label, PersonBox, Record, Refusal, Rejection, Split, locate
 from actupose.data.crop import Cut, scale_box
 from actupose.errors import UserError
@@ -90,10 +90,10 @@ def read_hands(value: Any) -> tuple[Hand, Hand]:  # noqa: ANN401 - foreign pickl
     Raises:
         Refusal: there are no 42 rows of x, y and visibility, or a number is not finite.
     """
-    try:
-        rows = np.asarray(value["uv_vis"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise Refusal("no numbers 'uv_vis'") from None
+    found = value.get("uv_vis") if isinstance(value, dict) else None
+    if not isinstance(found, PickledArray):  # of lists within lists NumPy would visit every one
+        raise Refusal("no array 'uv_vis'")
+    rows = np.asarray(found, dtype=np.float64)
     expected = (2 * len(KEYPOINTS), 3)
     if rows.shape != expected:
         raise Refusal(f"uv_vis has shape {rows.shape}, expected {expected}")

@@ -10,9 +10,9 @@ from typing import get_args
 
 import cv2
 import numpy as np
-from scipy.io import loadmat
 
 from actupose.data.corpora.camera import project
+from actupose.data.corpora.plain_matlab import read_plain_matlab
 from actupose.data.corpora.records import Label, PersonBox, Record, Refusal, Rejection, Split, locate
 from actupose.data.corpora.surreal import SMPL24, smpl_columns
 from actupose.data.crop import Cut, inside
@@ -24,6 +24,7 @@ WIDTH, HEIGHT = 320, 240
 INTRINSICS = np.array([[600.0, 0.0, 160.0], [0.0, 600.0, 120.0], [0.0, 0.0, 1.0]])
 CAM_FROM_WORLD = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
 CROP_SCALE = 1.5
+WRONG_SIZE = f"a frame of its video is not {WIDTH} x {HEIGHT} pixels"
 
 
 def index_surreal_raw(settings: SurrealRawData, skeleton: Skeleton) -> Iterator[Record | Rejection]:
@@ -77,11 +78,7 @@ def read_points(path: Path) -> np.ndarray:
     Raises:
         Refusal: no MATLAB file with ``joints3D`` of 3 x 24 x T numbers and ``camLoc`` of 3.
     """
-    try:
-        variables = loadmat(path, variable_names=["joints3D", "camLoc"])
-        joints, location = (np.asarray(variables[name], np.float64) for name in ("joints3D", "camLoc"))
-    except Exception:  # scipy's reader fails on a damaged file in a dozen ways
-        raise Refusal("no readable MATLAB variables 'joints3D' and 'camLoc'") from None
+    joints, location = read_plain_matlab(path, ["joints3D", "camLoc"])
     if joints.ndim not in (2, 3) or joints.shape[:2] != (3, len(SMPL24)) or location.size != 3:
         raise Refusal(
             f"joints3D has shape {joints.shape}, camLoc {location.shape}, expected (3, 24, T) and (3, 1)"
@@ -103,6 +100,8 @@ def read_frames(path: Path, count: int, stride: int) -> Iterator[tuple[int, np.n
     try:
         if not video.isOpened():
             raise Refusal("its video cannot be opened")
+        if (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) != (WIDTH, HEIGHT):
+            raise Refusal(WRONG_SIZE)  # before a frame is decoded: a small file can announce a huge one
         for number in range(count):
             if not video.grab():
                 raise Refusal(f"its video has {number} readable frames, its labels {count}")
@@ -115,5 +114,5 @@ def read_frames(path: Path, count: int, stride: int) -> Iterator[tuple[int, np.n
 def _pixels(video: cv2.VideoCapture) -> np.ndarray:
     _, bgr = video.retrieve()
     if bgr is None or bgr.shape != (HEIGHT, WIDTH, 3):
-        raise Refusal(f"a frame of its video is not {WIDTH} x {HEIGHT} pixels")
+        raise Refusal(WRONG_SIZE)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
