@@ -1,6 +1,6 @@
-"""Score and bin as many poses as SURREAL has frames, and open and read a large image store.
+"""Score and bin as many poses as SURREAL has frames, read a large image store, ingest a large folder.
 
-    python benchmarks/scale.py --poses 6000000 --images 500000
+    python benchmarks/scale.py --poses 6000000 --images 500000 --files 100000
 
 Every part runs in a process of its own on two threads, so that its peak of memory is its own. Data are drawn
 here, below --folder, and deleted afterwards.
@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -24,9 +26,10 @@ import pyarrow.parquet as pq
 import torch
 
 from actupose.data.image_store import ImageStore, write_images
+from actupose.data.ingest import ingest
 from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
 from actupose.nets.pose_vae import build_vae
-from actupose.params import load_params
+from actupose.params import FolderData, load_params
 from actupose.skeleton import BODY16
 from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_table
 
@@ -66,19 +69,17 @@ def score(folder: Path, count: int) -> dict[str, float | str]:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
 
 
-def write_store(folder: Path, count: int) -> None:
-    """An image store of one small JPEG with varying noise."""
+def small_jpegs(count: int) -> Iterator[bytes]:
+    """Blurred noise: a few pictures, again and again."""
     random = np.random.default_rng(0)
-    pictures = [
-        cv2.imencode(".jpg", cv2.GaussianBlur(random.integers(0, 255, (SIDE, SIDE, 3), np.uint8), (9, 9), 3))
-        for _ in range(64)
-    ]
-    encoded = [picture[1].tobytes() for picture in pictures]
-    write_images(folder / "images.arrow", _repeated(encoded, count))
+    noise = [random.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in range(64)]
+    encoded = [cv2.imencode(".jpg", cv2.GaussianBlur(one, (9, 9), 3))[1].tobytes() for one in noise]
+    return (encoded[i % len(encoded)] for i in range(count))
 
 
-def _repeated(encoded: list[bytes], count: int) -> Iterator[tuple[bytes, int, int]]:
-    return ((encoded[i % len(encoded)], SIDE, SIDE) for i in range(count))
+def write_store(folder: Path, count: int) -> None:
+    """An image store of small pictures."""
+    write_images(folder / "images.arrow", ((picture, SIDE, SIDE) for picture in small_jpegs(count)))
 
 
 def read_store(folder: Path, count: int) -> dict[str, float]:
@@ -93,13 +94,36 @@ def read_store(folder: Path, count: int) -> dict[str, float]:
     return {"open_s": opened, "images_per_s": len(in_memory) / stored, "of_bare_decoding": stored / bare}
 
 
+def write_folder(folder: Path, count: int) -> None:
+    """A folder of small pictures."""
+    (folder / "photos").mkdir()
+    for number, picture in enumerate(small_jpegs(count)):
+        (folder / "photos" / f"{number:06d}.jpg").write_bytes(picture)
+
+
+def ingest_folder(folder: Path, count: int) -> dict[str, float]:
+    """The ingest stage against two threads that do nothing but decode the same files."""
+    params = load_params(Path("params.yaml"))
+    photos = FolderData(corpus="folder", root=folder / "photos", test_fraction=0.1, seed=0)
+    data = params.data.model_copy(update={"target": photos, "image_size": SIDE})
+    whole = _seconds(lambda: ingest(data, "target", params.ingest, folder / "ingested"))
+    paths = sorted(map(str, photos.root.iterdir()))
+    with ThreadPoolExecutor(2) as pool:
+        bare = _seconds(lambda: deque(pool.map(cv2.imread, paths), maxlen=0))
+    return {"images_per_s": count / whole, "of_bare_decoding": whole / bare}
+
+
 def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-PARTS = {"score": (write_poses, score), "store": (write_store, read_store)}
+PARTS = {
+    "score": (write_poses, score),
+    "store": (write_store, read_store),
+    "ingest": (write_folder, ingest_folder),
+}
 
 
 def run_part(name: str, folder: Path, count: int) -> None:
@@ -119,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--poses", type=int, default=6_000_000)
     parser.add_argument("--images", type=int, default=500_000)
+    parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, help="where data are drawn; default: the temporary folder")
     parser.add_argument("--part", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -127,7 +152,8 @@ def main() -> None:
         return
     folder = Path(tempfile.mkdtemp(dir=arguments.folder))
     try:
-        for name, count in (("score", arguments.poses), ("store", arguments.images)):
+        counts = {"score": arguments.poses, "store": arguments.images, "ingest": arguments.files}
+        for name, count in counts.items():
             PARTS[name][0](folder, count)
             for _ in range(2):
                 part = [sys.executable, __file__, "--part", name, str(folder), str(count)]

@@ -3,18 +3,33 @@
 import errno
 import os
 import re
+import signal
 import sys
+import time
 from collections.abc import Callable
+from threading import Thread
+from types import FrameType
+from typing import NoReturn
 
+import psutil
 from safetensors import SafetensorError
 
 from actupose.errors import UserError
 
+UNDER_TORCHRUN = "TORCHELASTIC_RUN_ID"  # torchrun has started this process
+_WATCH_SECONDS = 0.2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_stage(body: Callable[[], None]) -> None:
-    """Run a stage; a user's mistake or a full disk becomes one line on stderr and exit status 2."""
+    """Run a stage; a user's mistake or a full disk becomes one line on stderr and exit status 2.
+
+    SIGTERM unwinds the stage like SIGINT does, so that MLflow hears of it. DVC hands no SIGTERM on: its death
+    counts as one.
+    """
+    signal.signal(signal.SIGTERM, _exit)
+    if "DVC_STAGE" in os.environ:
+        Thread(target=_outlive_no_dvc, daemon=True).start()
     try:
         body()
     except UserError as error:
@@ -25,6 +40,20 @@ def run_stage(body: Callable[[], None]) -> None:
         details = "; ".join(getattr(error, "__notes__", []))
         reason = os.strerror(_error_number(error))
         _end(f"{reason}: free some space and run again" + (f" ({details})" if details else ""))
+
+
+def _exit(signum: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signum, signal.SIG_IGN)  # a second one shall not cut short what the first one unwinds
+    sys.exit(128 + signum)
+
+
+def _outlive_no_dvc() -> None:
+    """Send this process SIGTERM when DVC, its parent or that of the torchrun it is a rank of, is gone."""
+    child = psutil.Process(os.getppid() if UNDER_TORCHRUN in os.environ else os.getpid())
+    dvc = child.ppid()
+    while child.is_running() and child.ppid() == dvc:
+        time.sleep(_WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _error_number(error: OSError | SafetensorError) -> int:

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Mapping
 from types import FrameType
 
-import psutil
-
 from actupose.core.ranks import rank
 from actupose.errors import UserError
 from actupose.methods.checkpoint import newest_step
@@ -22,25 +20,18 @@ from actupose.methods.training import open_trainer, write_outputs
 from actupose.methods.training_data import Inputs
 from actupose.params import Params, load_params
 from actupose.progress import progress
-from stages._entry import run_stage
+from stages._entry import UNDER_TORCHRUN, run_stage
 from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
 from stages._tracking import RunMirror, describe_run
 
 RANKS = "ACTUPOSE_RANKS"
-UNDER_TORCHRUN = "TORCHELASTIC_RUN_ID"  # torchrun has started this process
 
 
 class StopRequest:
-    """A signal to end the run, or the death of the DVC that started it (it hands no SIGTERM on).
-
-    DVC is the parent of this process, or of the torchrun that is.
-    """
+    """A signal to end the run."""
 
     def __init__(self) -> None:
         self.signum = 0
-        launched = psutil.Process(os.getppid() if UNDER_TORCHRUN in os.environ else os.getpid())
-        self._child_of_dvc = launched if "DVC_STAGE" in os.environ else None
-        self._dvc = launched.ppid()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._note)
 
@@ -49,8 +40,6 @@ class StopRequest:
 
     def came(self) -> bool:
         """Whether the run shall end."""
-        if self._child_of_dvc is not None and self._child_of_dvc.ppid() != self._dvc:
-            self.signum = self.signum or signal.SIGTERM
         return self.signum != 0
 
 

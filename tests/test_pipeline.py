@@ -252,11 +252,15 @@ def test_nonsense_target_labels_change_no_model_but_the_oracles(copied: Path) ->
         assert (model_bytes(copied, name) == before) is (name != "oracle-0"), name
 
 
+def start_stage(project: Path, stage: str, ranks: int = 1) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage]
+    changed = environment(project) | {"ACTUPOSE_RANKS": str(ranks)}
+    return subprocess.Popen(command, cwd=project, env=changed, start_new_session=True)
+
+
 def start_training(project: Path, name: str, ranks: int = 1) -> subprocess.Popen[bytes]:
     """``dvc repro`` of one run in a process group of its own, somewhere after its first checkpoint."""
-    command = [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", f"train@{name}"]
-    changed = environment(project) | {"ACTUPOSE_RANKS": str(ranks)}
-    child = subprocess.Popen(command, cwd=project, env=changed, start_new_session=True)
+    child = start_stage(project, f"train@{name}", ranks)
     deadline = time.monotonic() + 120
     while not list((project / ".state" / "checkpoints").glob("*/step-*.ckpt")):
         assert child.poll() is None, "ended before it was stopped"
@@ -310,7 +314,32 @@ def test_a_stopped_training_leaves_no_process_and_ends_as_if_never_stopped(
     assert [point.step for point in history] == list(range(EPOCHS))
 
 
-@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to all", "to dvc alone"])
+TO_ALL_OR_DVC = pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to all", "to dvc alone"])
+
+
+@TO_ALL_OR_DVC
+def test_a_stopped_evaluation_leaves_no_process_and_is_made_up_for(
+    copied: Path, send: Callable[[int, int], None]
+) -> None:
+    metrics = copied / "evaluations/udape-0/metrics.json"
+    wanted = metrics.read_bytes()
+    metrics.unlink()
+    child = start_stage(copied, "evaluate@udape-0")
+    wait_until(metrics.exists, 120)  # MLflow is told next
+    send(child.pid, signal.SIGTERM)
+    assert child.wait(timeout=60) != 0
+    wait_until(lambda: group_members(child.pid) == [], 60)
+    assert tracked_runs(copied)[1]["udape-0"].info.status == "KILLED"
+
+    run(copied, "dvc", "repro", "--force", "--single-item", "evaluate@udape-0")
+    assert metrics.read_bytes() == wanted
+    client, runs = tracked_runs(copied)
+    assert runs["udape-0"].info.status == "FINISHED"
+    history = client.get_metric_history(runs["udape-0"].info.run_id, "bins/pck_0.05")
+    assert sorted(point.step for point in history) == list(range(NUM_BINS))
+
+
+@TO_ALL_OR_DVC
 def test_two_ranks_stop_together_and_go_on(copied: Path, send: Callable[[int, int], None]) -> None:
     child = start_training(copied, "actupose-0", ranks=2)
     send(child.pid, signal.SIGTERM)
