@@ -12,7 +12,7 @@ from actupose.data.augment import (
     draw_view,
     gaussian_blur,
     inside_image,
-    jitter_color,
+    jitter_color_,
     keypoints_in_stored,
     keypoints_in_view,
     render_view,
@@ -22,6 +22,12 @@ from actupose.params import ViewParams
 CPU = torch.device("cpu")
 SWAP = torch.tensor([1, 0, 2])  # keypoints left, right, middle
 STILL = {"rotation": 0, "shear": 0, "translate": 0, "scale": (1, 1), "flip": 0, "color": 0, "blur": 0}
+
+
+def jitter_color(images, factors):
+    images = images.clone()
+    jitter_color_(images, factors)
+    return images
 
 
 def ranges(**changes) -> ViewParams:
