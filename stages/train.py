@@ -14,10 +14,11 @@ from types import FrameType
 from actupose.core.ranks import rank
 from actupose.errors import UserError
 from actupose.methods.checkpoint import newest_step
+from actupose.methods.fabric import check_shares
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.trainer import Stopped, Trainer
 from actupose.methods.training import open_trainer, write_outputs
-from actupose.methods.training_data import Inputs
+from actupose.methods.training_data import Inputs, open_training_data
 from actupose.params import Params, load_params
 from actupose.progress import progress
 from stages._entry import UNDER_TORCHRUN, run_stage
@@ -49,13 +50,14 @@ def main() -> None:
     parser.add_argument("method", help="an entry of params.yaml's methods")
     parser.add_argument("seed", type=int)
     args = parser.parse_args()
-    _become_ranks()
-    stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
     params = load_params(PARAMS)
     if args.method not in params.methods:
         raise UserError(f"{PARAMS}: methods: no entry {args.method!r}; there are {', '.join(params.methods)}")
     settings = TrainingSettings.of(params, args.method, args.seed)
-    trainer = open_trainer(settings, params.compute, Inputs(INGESTED, BINS, STYLE), STATE / "checkpoints")
+    inputs = Inputs(INGESTED, BINS, STYLE)
+    _become_ranks(settings, inputs)
+    stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
+    trainer = open_trainer(settings, params.compute, inputs, STATE / "checkpoints")
     if rank() > 0:
         _train_silently(trainer, stop)
         return
@@ -67,13 +69,18 @@ def main() -> None:
             raise
 
 
-def _become_ranks() -> None:
-    """Go on as that many processes of torchrun, where the environment asks for them."""
+def _become_ranks(settings: TrainingSettings, inputs: Inputs) -> None:
+    """Go on as that many processes of torchrun, where the environment asks for them.
+
+    A mistake shows here, in one line: torchrun would add its own.
+    """
     ranks = os.environ.get(RANKS, "1")
     if UNDER_TORCHRUN in os.environ or ranks == "1":
         return
     if not ranks.isdecimal() or int(ranks) < 1:
         raise UserError(f"{RANKS} = {ranks!r}: a number of processes, one for each GPU")
+    check_shares(settings, int(ranks))
+    open_training_data(settings, inputs)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     os.execv(sys.executable, [*torchrun, "-m", "stages.train", *sys.argv[1:]])
 

@@ -314,10 +314,13 @@ def test_a_stopped_training_leaves_no_process_and_ends_as_if_never_stopped(
     assert [point.step for point in history] == list(range(EPOCHS))
 
 
-TO_ALL_OR_DVC = pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to all", "to dvc alone"])
+def knows_its_run(project: Path) -> bool:
+    """Whether a stage has begun to tell MLflow."""
+    links = (project / ".state/mlflow_runs").glob("*/mlflow_run.json")
+    return any(json.loads(link.read_text())["run_id"] for link in links)
 
 
-@TO_ALL_OR_DVC
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["to all", "to dvc alone"])
 def test_a_stopped_evaluation_leaves_no_process_and_is_made_up_for(
     copied: Path, send: Callable[[int, int], None]
 ) -> None:
@@ -325,7 +328,7 @@ def test_a_stopped_evaluation_leaves_no_process_and_is_made_up_for(
     wanted = metrics.read_bytes()
     metrics.unlink()
     child = start_stage(copied, "evaluate@udape-0")
-    wait_until(metrics.exists, 120)  # MLflow is told next
+    wait_until(lambda: knows_its_run(copied), 120)
     send(child.pid, signal.SIGTERM)
     assert child.wait(timeout=60) != 0
     wait_until(lambda: group_members(child.pid) == [], 60)
@@ -339,10 +342,9 @@ def test_a_stopped_evaluation_leaves_no_process_and_is_made_up_for(
     assert sorted(point.step for point in history) == list(range(NUM_BINS))
 
 
-@TO_ALL_OR_DVC
-def test_two_ranks_stop_together_and_go_on(copied: Path, send: Callable[[int, int], None]) -> None:
+def test_two_ranks_stop_together_and_go_on(copied: Path) -> None:
     child = start_training(copied, "actupose-0", ranks=2)
-    send(child.pid, signal.SIGTERM)
+    os.kill(child.pid, signal.SIGTERM)
     assert child.wait(timeout=60) != 0
     wait_until(lambda: group_members(child.pid) == [], 60)
     assert tracked_runs(copied)[1]["actupose-0"].info.status == "KILLED"
@@ -363,6 +365,5 @@ def test_a_batch_that_ranks_cannot_share_is_a_line(copied: Path) -> None:
     command = [sys.executable, "-m", "stages.train", "udape", "0"]
     changed = environment(copied) | {"ACTUPOSE_RANKS": "2"}
     done = subprocess.run(command, cwd=copied, env=changed, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "error: schedule.batch_size = 7: 2 processes cannot share it equally" in done.stderr
-    assert "Traceback" not in done.stderr.partition("torch.distributed")[0]
+    assert done.returncode == 2
+    assert done.stderr == "error: schedule.batch_size = 7: 2 processes cannot share it equally\n"

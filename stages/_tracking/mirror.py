@@ -73,7 +73,6 @@ class RunMirror:
         mirror = cls(folder, run, trains=True)
         mirror._link.status, mirror._link.status_sent = "RUNNING", ""  # others may have closed it meanwhile
         _write_json(LINKS / f"{run.name}.json", {"key": run.key, "folder": str(folder.resolve())})
-        mirror._mirror()
         return mirror
 
     @classmethod
@@ -81,9 +80,7 @@ class RunMirror:
         """For evaluation: the run that trained this model, found through its folder or its tag."""
         link = _read_json(LINKS / f"{run.name}.json")
         known = link.get("key") == run.key and Path(link["folder"]).is_dir()
-        mirror = cls(Path(link["folder"]) if known else LINKS / run.key, run, trains=False)
-        mirror._mirror()
-        return mirror
+        return cls(Path(link["folder"]) if known else LINKS / run.key, run, trains=False)
 
     @property
     def run_id(self) -> str | None:
@@ -91,6 +88,11 @@ class RunMirror:
         return self._link.run_id or None
 
     def __enter__(self) -> Self:
+        try:
+            self._mirror()
+        except BaseException as error:  # a signal: MLflow may have begun the run already
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

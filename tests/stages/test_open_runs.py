@@ -21,7 +21,8 @@ from pathlib import Path
 from actupose.params import load_params
 from stages._tracking import RunMirror, describe_run, start_pipeline_run
 start_pipeline_run("figures", "flow")
-RunMirror.open(Path("{FOLDER}"), describe_run(load_params(Path("{ROOT}/params.yaml")), "udape", 0))
+run = describe_run(load_params(Path("{ROOT}/params.yaml")), "udape", 0)
+RunMirror.open(Path("{FOLDER}"), run).__enter__()
 os._exit(9)
 """
 

@@ -41,12 +41,17 @@ def start_fabric(settings: TrainingSettings, compute: ComputeParams) -> Fabric:
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     if ranks == 1:
         return Fabric(accelerator=device, devices=1, precision=precision)
+    check_shares(settings, ranks)
     local = int(os.environ["LOCAL_WORLD_SIZE"])
     fabric = Fabric(
         accelerator=device, devices=local, num_nodes=ranks // local, strategy=_Ranks(), precision=precision
     )
     fabric.launch()
+    return fabric
+
+
+def check_shares(settings: TrainingSettings, ranks: int) -> None:
+    """Raise a UserError unless the batch can be shared equally."""
     batch_size = settings.schedule.batch_size
     if batch_size % ranks:
         raise UserError(f"schedule.batch_size = {batch_size}: {ranks} processes cannot share it equally")
-    return fabric
