@@ -33,7 +33,7 @@ def plot_photos(photos: Sequence[Photo], skeleton: Skeleton, looks: MethodLooks)
         axes.set_ylabel(photo.heading)
         if photo.label is not None:
             draw_bones(axes, photo.label, skeleton, _LABEL_COLOR, width=1.8)
-    _head_columns(grid[0], [photo.label for photo in photos], looks)
+    _head_columns(grid[0], [photo.label for photo in photos], looks, fontsize=min(10.5, 7.5 * cell))
     if any(photo.label is not None for photo in photos):
         mark = _miss_marks(np.empty((0, 2)))
         mark.set_label("keypoint outside the PCK distance")
@@ -41,11 +41,16 @@ def plot_photos(photos: Sequence[Photo], skeleton: Skeleton, looks: MethodLooks)
     return figure
 
 
-def _head_columns(line: Sequence[Axes], labels: Sequence[np.ndarray | None], looks: MethodLooks) -> None:
+def _head_columns(
+    line: Sequence[Axes], labels: Sequence[np.ndarray | None], looks: MethodLooks, fontsize: float
+) -> None:
     has_labels = any(label is not None for label in labels)
-    line[0].set_title("label" if has_labels else "photograph", loc="center", color=_LABEL_COLOR)
+    line[0].set_title(
+        "label" if has_labels else "photograph", loc="center", color=_LABEL_COLOR, fontsize=fontsize
+    )
     for axes, look in zip(line[1:], looks.values(), strict=True):
-        axes.set_title(look.label.replace(" (", "\n("), loc="center", color=look.color)
+        name = look.label.replace(" (", "\n(")
+        axes.set_title(name, loc="center", color=look.color, fontsize=fontsize)
 
 
 def _show(axes: Axes, image: np.ndarray) -> None:
@@ -62,7 +67,7 @@ def _draw_prediction(
     draw_bones(axes, prediction.keypoints, skeleton, look.color, width=1.8)
     if prediction.is_right is not None:
         axes.add_line(_miss_marks(prediction.keypoints[prediction.scored & ~prediction.is_right]))
-    axes.set_xlabel(prediction.accuracy, fontsize=8.5)
+    axes.set_xlabel(prediction.accuracy, fontsize=7.5)
 
 
 def _miss_marks(points: np.ndarray) -> Line2D:

@@ -52,7 +52,7 @@ def plot_flow(flows: Mapping[str, pd.DataFrame]) -> Figure:
 
     Each column is the mean over the runs in percent of the samples that began in it.
     """
-    figure = Figure(figsize=(max(4.2 * len(flows) + 0.9, 6.5), 4.0), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(flows) + 0.9, 4.0), layout="constrained")
     panels = figure.subplots(1, len(flows), squeeze=False, sharey=True).ravel()
     for axes, (method, flow) in zip(panels, flows.items(), strict=True):
         counts = flow.pivot_table("count", "bin", "vae_bin", aggfunc="sum", fill_value=0)
