@@ -5,12 +5,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from actupose.errors import UserError
-from actupose.params import Params, check_params
+from actupose.params import Params, check_params, parse_tree
 from actupose.tables import atomic_path
 from stages._paths import PARAMS
 
@@ -27,10 +26,7 @@ def merge_settings(preset: str | None, settings: Sequence[str]) -> tuple[str, Pa
     if not path.exists():
         raise UserError(f"{path}: no such file; run from the project's root")
     text = _with_settings(path, settings) if settings else path.read_text()
-    try:
-        tree = yaml.safe_load(text)  # as the stages read it
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    tree = parse_tree(text, str(path))  # as the stages read it
     return text, check_params(tree, " + ".join([str(path), *settings]))
 
 

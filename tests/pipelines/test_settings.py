@@ -101,3 +101,11 @@ def test_a_data_folder_that_is_not_there_is_named_with_its_key(tmp_path: Path) -
     )
     with pytest.raises(UserError, match=r"data\.target\.root = .*gone: no such folder; name it with --set"):
         check_roots(params)
+
+
+@pytest.mark.parametrize("settings", [[], ["vae.seed=1"]])
+def test_a_key_that_stands_twice_is_refused_with_and_without_settings_on_top(settings: list[str]) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("  lr: 0.001\n", "  lr: 0.001\n  lr: 0.002\n", 1))
+    with pytest.raises(UserError, match=r"^params.yaml: not valid YAML: .*key"):
+        merge_settings(None, settings)

@@ -39,7 +39,7 @@ from actupose.params.training import (
     VaeParams,
     ViewParams,
 )
-from actupose.params.tree import ComputeParams, Params, TrainParams, check_params, load_params
+from actupose.params.tree import ComputeParams, Params, TrainParams, check_params, load_params, parse_tree
 
 __all__ = [
     "AdainParams",
@@ -80,4 +80,5 @@ __all__ = [
     "check_params",
     "describe",
     "load_params",
+    "parse_tree",
 ]

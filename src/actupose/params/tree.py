@@ -122,14 +122,22 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         UserError: the file is missing, is not YAML, or holds a bad key or value; the line names it.
     """
     try:
-        tree = yaml.load(path.read_text(), _UniqueKeys)
+        text = path.read_text()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the project's root") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+    return check_params(parse_tree(text, str(path)), str(path))
+
+
+def parse_tree(text: str, origin: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
+    """Plain tree of YAML in which no key stands twice; ``origin`` begins the error line."""
+    try:
+        return yaml.load(text, _UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a month 13 is a ValueError of PyYAML
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return check_params(tree, str(path))
+        raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def check_params(tree: Any, origin: str) -> Params:  # noqa: ANN401 - whatever the YAML held
