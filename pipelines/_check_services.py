@@ -25,7 +25,7 @@ def check_runs() -> tuple[list[Check], list[OpenRun]]:
         runs = open_runs()
     except StoreAwayError as error:
         advice = "start the server or mend MLFLOW_TRACKING_URI; until then metrics wait in .state/checkpoints"
-        return [Check("MLflow", "problem", str(error).removeprefix("warning: "), advice)], []
+        return [Check("MLflow", "problem", str(error), advice)], []
     return [Check("MLflow", "ok", f"{place} answers"), _judge(runs)], runs
 
 

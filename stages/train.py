@@ -8,7 +8,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 from actupose.core.ranks import rank
@@ -16,7 +16,7 @@ from actupose.errors import UserError
 from actupose.methods.checkpoint import newest_step
 from actupose.methods.fabric import check_shares
 from actupose.methods.settings import TrainingSettings
-from actupose.methods.trainer import Stopped, Trainer
+from actupose.methods.trainer import Stopped, Track, Trainer
 from actupose.methods.training import open_trainer, write_outputs
 from actupose.methods.training_data import Inputs, open_training_data
 from actupose.params import Params, load_params
@@ -87,10 +87,14 @@ def _become_ranks(settings: TrainingSettings, inputs: Inputs) -> None:
 
 def _train_silently(trainer: Trainer, stop: StopRequest) -> None:
     """A rank beside the first: it computes, and writes and tells nothing."""
+    _run(trainer, lambda *_: None, stop, lambda _: None)
+
+
+def _run(trainer: Trainer, track: Track, stop: StopRequest, on_step: Callable[[int], None]) -> None:
     try:
-        trainer.run(lambda *_: None, stop.came, lambda _: None)
+        trainer.run(track, stop.came, on_step)
     except Stopped:
-        sys.exit(128 + (stop.signum or signal.SIGTERM))
+        sys.exit(128 + (stop.signum or signal.SIGTERM))  # or another rank was asked
 
 
 def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopRequest) -> None:
@@ -103,10 +107,7 @@ def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopReques
         print(f"{name} epoch {epoch + 1}/{schedule.epochs}: {shown}", flush=True)
 
     with progress(name, schedule.epochs * schedule.steps_per_epoch) as advance:
-        try:
-            trainer.run(track, stop.came, advance)
-        except Stopped:
-            sys.exit(128 + (stop.signum or signal.SIGTERM))  # or another rank was asked
+        _run(trainer, track, stop, advance)
     write_outputs(trainer, RUNS / name)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stages._tracking.description import KIND
 from stages._tracking.process import describe_process, is_alive
-from stages._tracking.store import connect, failures, set_status, warning
+from stages._tracking.store import connect, failures, set_status, why_away
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +41,7 @@ def open_runs() -> list[OpenRun]:
         ours = f"attributes.status = 'RUNNING' and tags.`{KIND}` LIKE '%'"
         return [_open_run(run) for run in client.search_runs(experiments, ours)]
     except failures() as error:
-        raise StoreAwayError(warning(error)) from None
+        raise StoreAwayError(why_away(error)) from None
 
 
 def close_dead(runs: Iterable[OpenRun]) -> list[OpenRun]:
@@ -56,7 +56,7 @@ def close_dead(runs: Iterable[OpenRun]) -> list[OpenRun]:
         client = connect(_PATIENCE_SECONDS)
         return [run for run in runs if run.alive is False and _close(client, run)]
     except failures() as error:
-        raise StoreAwayError(warning(error)) from None
+        raise StoreAwayError(why_away(error)) from None
 
 
 def _close(client: "MlflowClient", run: OpenRun) -> bool:

@@ -139,11 +139,16 @@ def set_status(client: "MlflowClient", run_id: str, status: Status) -> None:
 
 
 def warning(error: BaseException) -> str:
-    """Say in one line that and why MLflow was not told; an address in it has lost its password."""
+    """Warn in one line that and why MLflow was not told."""
+    return f"warning: {why_away(error)}"
+
+
+def why_away(error: BaseException) -> str:
+    """Say in one line which MLflow let us down and how; an address in it has lost its password."""
     uri = tracking_uri()
     shown = without_password(uri)
     reason = str(error).replace(uri, shown).partition("\n")[0] or type(error).__name__
-    return f"warning: MLflow at {shown}: {reason[:200]}"
+    return f"MLflow at {shown}: {reason[:200]}"
 
 
 def without_password(uri: str) -> str:

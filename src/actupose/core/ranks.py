@@ -33,9 +33,7 @@ def share(batch: Tensor, dim: int = 0) -> Tensor:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(_ctx: Any, part: Tensor) -> Tensor:  # noqa: ANN401 - torch's context
-        parts = [torch.empty_like(part, memory_format=torch.contiguous_format) for _ in range(world_size())]
-        dist.all_gather(parts, part.contiguous())
-        return torch.cat(parts)
+        return _collect(part, None)
 
     @staticmethod
     def backward(_ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401 - torch's context
@@ -96,8 +94,14 @@ def gather_rows(part: Tensor) -> Tensor:
     """Rows (M, ...) of every rank, on the CPU, one after the other; all ranks have as many."""
     if world_size() == 1:
         return part
+    return _collect(part, _host_group())
+
+
+def _collect(part: Tensor, group: ProcessGroup | None) -> Tensor:
+    """Every rank's part, one after the other."""
+    part = part.contiguous()
     parts = [torch.empty_like(part) for _ in range(world_size())]
-    dist.all_gather(parts, part.contiguous(), group=_host_group())
+    dist.all_gather(parts, part, group=group)
     return torch.cat(parts)
 
 

@@ -6,8 +6,10 @@ from typing import Literal
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
-from torch import nn
+from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
+from torch import Tensor, nn
 
+from actupose.core.ranks import sum_gradients
 from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
 from actupose.params import ComputeParams
@@ -55,3 +57,13 @@ def check_shares(settings: TrainingSettings, ranks: int) -> None:
     batch_size = settings.schedule.batch_size
     if batch_size % ranks:
         raise UserError(f"schedule.batch_size = {batch_size}: {ranks} processes cannot share it equally")
+
+
+def take_step(fabric: Fabric, loss: Tensor, *optimizers: FabricOptimizer) -> None:
+    """One step of the optimisers down the gradient of a loss on the whole batch."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    fabric.backward(loss)
+    sum_gradients(*optimizers)
+    for optimizer in optimizers:
+        optimizer.step()

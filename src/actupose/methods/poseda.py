@@ -14,7 +14,7 @@ from torch import Tensor
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.indexing import index_columns
-from actupose.core.ranks import gather, share, sum_gradients
+from actupose.core.ranks import gather, share
 from actupose.core.schedule import warm_start
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
@@ -68,10 +68,7 @@ class PoseDA(Supervised):
         output = self.student(seen)
         domain = (self._errors(source.output, reversal, 1) + self._errors(output, reversal, 0)) / 2
         terms |= {f"domain_{level}": domain[i] for i, level in enumerate(DomainLogits._fields)}
-        self.optimizer.zero_grad()
-        self.student.optimise(self.weigh(terms) + self.settings.poseda.weight * domain.sum())
-        sum_gradients(self.bare_optimizer)
-        self.optimizer.step()
+        self.student.optimise(self.weigh(terms) + self.settings.poseda.weight * domain.sum(), self.optimizer)
         return StepResult(terms, self.peaks(source))
 
     def _progress(self, step: int) -> float:
@@ -120,8 +117,8 @@ class PoseDA(Supervised):
 
 def features_under(upsampled: Tensor, heatmaps: Tensor) -> Tensor:
     """Mean of the feature map (B, C, h, w) under each heat map (B, K, h, w), none negative: (B, K, C)."""
-    share = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(heatmaps.dtype).tiny)
-    return torch.einsum("bkhw,bchw->bkc", share, upsampled.to(share.dtype))
+    mass = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(heatmaps.dtype).tiny)
+    return torch.einsum("bkhw,bchw->bkc", mass, upsampled.to(mass.dtype))
 
 
 def _weighted_error(logits: Tensor, weights: Tensor, label: int) -> Tensor:

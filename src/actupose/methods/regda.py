@@ -18,8 +18,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.losses import regression_disparity
-from actupose.core.ranks import gather, sum_gradients
+from actupose.core.ranks import gather
 from actupose.core.schedule import inverse_decay, warm_start
+from actupose.methods.fabric import take_step
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
     LabelledBatch,
@@ -143,12 +144,7 @@ class RegDA(Supervised):
             optimizer.param_groups[0]["lr"] = rate * factor
 
     def _optimise(self, loss: Tensor, *optimizers: FabricOptimizer) -> None:
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-        self.student.fabric.backward(loss)
-        sum_gradients(*optimizers)
-        for optimizer in optimizers:
-            optimizer.step()
+        take_step(self.student.fabric, loss, *optimizers)
 
     def weights(self) -> list[Tensor]:
         """Of the network and the adversarial head."""

@@ -3,11 +3,12 @@
 from typing import Any
 
 import torch
+from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 from torch import Tensor, nn
 
-from actupose.core.ranks import gather, sum_gradients
+from actupose.core.ranks import gather
 from actupose.core.schedule import learning_rate
-from actupose.methods.fabric import start_fabric
+from actupose.methods.fabric import start_fabric, take_step
 from actupose.methods.settings import TrainingSettings
 from actupose.nets.pose_model import ModelInfo, PoseModel
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
@@ -69,12 +70,9 @@ class Student:
             group["lr"] = rate
         return rate
 
-    def optimise(self, loss: Tensor) -> None:
-        """One optimiser step."""
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        sum_gradients(self.bare_optimizer)
-        self.optimizer.step()
+    def optimise(self, loss: Tensor, *others: FabricOptimizer) -> None:
+        """One optimiser step; ``others`` learn from the same loss."""
+        take_step(self.fabric, loss, self.optimizer, *others)
 
     def predictor(self) -> PoseModel:
         """The network with decoding, in training precision."""
