@@ -1,9 +1,10 @@
 """What DVC would run, and what waits for what."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import networkx
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo
 
 from actupose.errors import UserError
@@ -27,6 +28,25 @@ def read_graph(targets: Sequence[str]) -> dict[str, list[str]]:
     wanted = _with_needs(needs, targets) if targets else set(names)
     order = networkx.lexicographical_topological_sort(needs.subgraph(wanted).reverse(), key=names.index)
     return {name: list(needs.successors(name)) for name in order}
+
+
+def stale_stages(graph: Mapping[str, Sequence[str]]) -> set[str]:
+    """Stages of ``graph`` that DVC finds changed, and all behind them: the others need no ``dvc repro``.
+
+    While another DVC command holds the repository, any of them may be changed.
+    """
+    try:
+        with Repo(".") as repo:
+            changed = repo.status()
+    except LockError:
+        return set(graph)
+    except DvcException as error:
+        raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
+    stale: set[str] = set()
+    for stage, needs in graph.items():
+        if stage in changed or not stale.isdisjoint(needs):
+            stale.add(stage)
+    return stale
 
 
 def _with_needs(needs: networkx.DiGraph, targets: Sequence[str]) -> set[str]:

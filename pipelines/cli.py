@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from actupose.errors import UserError
-from pipelines import doctor
+from pipelines import doctor, up
 
-COMMANDS = {"doctor": doctor}
+COMMANDS = {"doctor": doctor, "up": up}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,25 +9,25 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from functools import partial
-from queue import SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn
 
-from prefect import flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.futures import PrefectFuture
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
 from prefect.runtime.flow_run import get_id as flow_run_id
 from prefect.states import Completed, Failed
-from prefect.tasks import Task, exponential_backoff
+from pydantic import PositiveInt
 
 from actupose.errors import UserError
-from pipelines._graph import read_graph
+from pipelines._artifacts import show_results
+from pipelines._graph import read_graph, stale_stages
+from pipelines._schedule import Schedule, reproduce_all
 from pipelines._settings import check_roots, merge_settings, write_params
-from pipelines._stage_process import LockBusyError, StageError, StageProcesses
+from pipelines._slots import slots_on_server
+from pipelines._stage_process import StageError, StageProcesses
+from pipelines._workspace import occupied_workspace
 from stages._paths import REPORTS
-from stages._tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, start_pipeline_run
+from stages._tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
 
 
 class PipelineError(Exception):
@@ -40,49 +40,43 @@ class PipelineError(Exception):
         super().__init__(f"failed: {names}" + (f"; not run: {', '.join(not_run)}" if not_run else ""))
 
 
-def _lock_was_busy(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), LockBusyError)
-
-
-@task(
-    task_run_name="{stage}",
-    retries=8,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=_lock_was_busy,
-    cache_policy=NO_CACHE,  # what is up to date is DVC's to know
-    persist_result=False,
-)
-def reproduce(stage: str, environment: dict[str, str], processes: StageProcesses) -> State[Any]:
-    """``dvc repro --single-item``; a stage that fails is a failed state, not our traceback."""
-    logger = get_run_logger()
-    try:
-        ran = processes.run(stage, environment, logger.info)
-    except StageError as failure:
-        return Failed(message=str(failure), data=failure)
-    return Completed(message="done" if ran else "up to date")
-
-
 @flow(name="pipeline", persist_result=False)
 def pipeline(
-    preset: str | None = None, settings: Sequence[str] = (), stages: Sequence[str] = (), jobs: int = 1
+    preset: str | None = None,
+    settings: Sequence[str] = (),
+    stages: Sequence[str] = (),
+    jobs: PositiveInt | None = None,
 ) -> State[Any]:
     """Merge settings into params.yaml and reproduce ``stages`` (all, if none is named).
+
+    A second pipeline in the same workspace waits for the first.
 
     Args:
         preset: name of a file in ``presets``; its tree replaces params.yaml.
         settings: ``key=value``, dotted keys, on top.
         stages: stages or groups of stages; what they need is reproduced with them.
-        jobs: how many independent stages run side by side.
+        jobs: how many independent stages run side by side; as many as the server has GPU slots, if not said.
     """
+    try:
+        with occupied_workspace(get_run_logger().info):
+            return _run(preset, settings, stages, jobs)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
+
+
+def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], jobs: int | None) -> State[Any]:
     text, params = merge_settings(preset, settings)
+    check_roots(params)
     write_params(text)
     graph = read_graph(stages)
     flow_run = flow_run_id() or ""
     parent = start_pipeline_run(params.tracking.experiment, flow_run)
     environment = {FLOW_RUN: flow_run, PARENT_RUN: parent or ""}
+    slots = slots_on_server()
+    schedule = Schedule(graph, stale_stages(graph), jobs or slots or 1, slots is not None, environment)
     processes = StageProcesses()
     try:
-        failures, not_run = _reproduce_all(graph, jobs, environment, processes)
+        failures, not_run = reproduce_all(schedule, processes)
     except BaseException:
         processes.stop()
         if parent:
@@ -93,44 +87,8 @@ def pipeline(
     if failures:
         error = PipelineError(failures, not_run)
         return Failed(message=str(error), data=error)
+    show_results(REPORTS, run_page(parent) if parent else None)
     return Completed(message=f"{len(graph)} stages up to date")
-
-
-def _reproduce_all(
-    graph: dict[str, list[str]], jobs: int, environment: dict[str, str], processes: StageProcesses
-) -> tuple[list[StageError], list[str]]:
-    """Start every stage once those it needs are done; returns failures and stages that could not run."""
-    waiting, started, done = list(graph), dict[str, PrefectFuture[Any]](), set[str]()
-    failures: list[StageError] = []
-    finished: SimpleQueue[str] = SimpleQueue()
-    running = 0
-    while True:
-        ready = [stage for stage in waiting if done.issuperset(graph[stage])]
-        for stage in ready[: jobs - running]:
-            needs = [started[need] for need in graph[stage]]
-            future = reproduce.submit(stage, environment, processes, wait_for=needs, return_state=False)
-            future.add_done_callback(partial(_announce, finished, stage))
-            started[stage] = future
-            waiting.remove(stage)
-            running += 1
-        if not running:
-            return failures, waiting
-        stage = finished.get()
-        running -= 1
-        started[stage].wait()  # takes the state over, with its data
-        if started[stage].state.is_completed():
-            done.add(stage)
-        else:
-            failures.append(_failure(stage, started[stage].state))
-
-
-def _announce(finished: SimpleQueue[str], stage: str, _future: PrefectFuture[Any]) -> None:
-    finished.put(stage)
-
-
-def _failure(stage: str, state: State[Any]) -> StageError:
-    error = state.result(raise_on_failure=False)
-    return error if isinstance(error, StageError) else StageError(stage, [f"{stage}: {state.message}"])
 
 
 def main() -> int:
@@ -139,16 +97,17 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", help="stages or groups (train, train@udape-0); default: all")
     parser.add_argument("--preset", metavar="NAME", help="file in presets/ that replaces params.yaml")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="settings")
-    parser.add_argument("--jobs", type=int, default=1, help="stages side by side")
+    parser.add_argument(
+        "--jobs", type=int, help="stages side by side (default: one for each GPU slot of the server)"
+    )
     arguments = parser.parse_args()
-    if arguments.jobs < 1:
+    if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
     # A process started in the background may ignore SIGINT and would hand that on to its stages.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _exit_cleanly)
     try:
-        _, params = merge_settings(arguments.preset, arguments.settings)
-        check_roots(params)  # a mistake shows before a server starts
+        check_roots(merge_settings(arguments.preset, arguments.settings)[1])  # before a server starts
         state = pipeline(**vars(arguments), return_state=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from actupose.errors import UserError
 
 UNDER_TORCHRUN = "TORCHELASTIC_RUN_ID"  # torchrun has started this process
+RANKS = "ACTUPOSE_RANKS"  # how many processes of torchrun train
 _WATCH_SECONDS = 0.2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -21,11 +21,9 @@ from actupose.methods.training import open_trainer, write_outputs
 from actupose.methods.training_data import Inputs, open_training_data
 from actupose.params import Params, load_params
 from actupose.progress import progress
-from stages._entry import UNDER_TORCHRUN, run_stage
+from stages._entry import RANKS, UNDER_TORCHRUN, run_stage
 from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
 from stages._tracking import RunMirror, describe_run
-
-RANKS = "ACTUPOSE_RANKS"
 
 
 class StopRequest:

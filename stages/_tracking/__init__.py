@@ -12,8 +12,8 @@ away costs a warning and no metric: the rest goes out at the next call, at the e
 from stages._tracking.description import FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
 from stages._tracking.mirror import RunMirror
 from stages._tracking.open_runs import OpenRun, StoreAwayError, close_dead, open_runs
-from stages._tracking.pipeline_run import finish_pipeline_run, start_pipeline_run
-from stages._tracking.store import local_database, tracking_uri, without_password
+from stages._tracking.pipeline_run import finish_pipeline_run, run_page, start_pipeline_run
+from stages._tracking.store import local_database, prepare_store, tracking_uri, without_password
 
 __all__ = [
     "FLOW_RUN",
@@ -27,6 +27,8 @@ __all__ = [
     "finish_pipeline_run",
     "local_database",
     "open_runs",
+    "prepare_store",
+    "run_page",
     "start_pipeline_run",
     "tracking_uri",
     "without_password",

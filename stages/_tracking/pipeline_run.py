@@ -1,10 +1,23 @@
 """The parent of all runs of one ``pipelines.run``."""
 
+import os
 import sys
 from pathlib import Path
 
 from stages._tracking.description import KIND, origin_tags
-from stages._tracking.store import Status, connect, create_run, experiment_id, failures, set_status, warning
+from stages._tracking.store import (
+    Status,
+    connect,
+    create_run,
+    experiment_id,
+    failures,
+    set_status,
+    tracking_uri,
+    warning,
+    without_password,
+)
+
+UI = "ACTUPOSE_MLFLOW_UI"  # where people's browsers find MLflow, if not where stages do
 
 
 def start_pipeline_run(experiment: str, flow_run: str) -> str | None:
@@ -27,3 +40,16 @@ def finish_pipeline_run(run_id: str, status: Status, reports: Path) -> None:
         set_status(client, run_id, status)
     except failures() as error:
         print(warning(error), file=sys.stderr)
+
+
+def run_page(run_id: str) -> str | None:
+    """Address of a run's page in MLflow's UI; None where no server shows it."""
+    server = os.environ.get(UI) or tracking_uri()
+    if not server.startswith("http"):
+        return None
+    try:
+        experiment = connect().get_run(run_id).info.experiment_id
+    except failures() as error:
+        print(warning(error), file=sys.stderr)
+        return None
+    return f"{without_password(server).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"

@@ -21,6 +21,7 @@ _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -52,6 +53,12 @@ def connect(patience_seconds: int = _PATIENCE_SECONDS) -> "MlflowClient":
         if uri.startswith("sqlite:"):
             client.search_experiments(max_results=1)
     return client
+
+
+def prepare_store() -> None:
+    """Migrate a store that is a database of this machine, before anything uses it in parallel."""
+    if local_database():
+        connect()
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from actupose.errors import UserError
-from pipelines._graph import read_graph
+from pipelines._graph import read_graph, stale_stages
 from pipelines._stage_process import LockBusyError, StageError, StageProcesses, StoppedError, log_path
 
 ROOT = Path(__file__).parents[2]
@@ -196,6 +196,16 @@ def test_the_graph_is_dvcs(project: Path) -> None:
     (project / "dvc.yaml").write_text("stages: [")
     with pytest.raises(UserError, match=r"dvc\.yaml"):
         read_graph([])
+
+
+def test_only_what_has_changed_and_what_is_behind_it_is_stale(copied: Path) -> None:
+    graph = read_graph([])
+    assert stale_stages(graph) == set()
+    (copied / "right.txt").unlink()
+    assert stale_stages(graph) == {"side@right", "bottom"}
+    assert stale_stages(read_graph(["side@left"])) == set()
+    shutil.copy2(ROOT / "params.yaml", copied / "params.yaml")
+    assert stale_stages(graph) == set(graph)
 
 
 def run_stage(name: str) -> tuple[bool, list[str]]:

@@ -38,6 +38,10 @@ def test_a_preset_begins_with_what_it_is_for_and_its_command(path: Path) -> None
     assert any(f"--preset {path.stem}" in line for line in header)
 
 
+def test_the_demo_is_a_preset_too() -> None:
+    assert (ROOT / "presets/figures.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
 def test_a_preset_replaces_the_whole_file_and_settings_go_on_top() -> None:
     settings = ["data.source.root=/data/surreal", "schedule.epochs=40", "train.seeds=[0, 1]", "optim.lr=1e-4"]
     text, params = merge_settings("surreal2lsp-small", settings)

@@ -1,0 +1,39 @@
+"""One pipeline at a time in a workspace: params.yaml and DVC's outputs are there once."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from stages._paths import STATE
+
+LOCK = STATE / "pipeline.lock"
+_POLL_SECONDS = 1.0
+
+
+@contextmanager
+def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
+    """Wait until no other pipeline is in this workspace, and keep others out.
+
+    The system takes the lock back when this process ends, however it ends.
+    """
+    STATE.mkdir(exist_ok=True)
+    with LOCK.open("a+") as lock:
+        if not _take(lock):
+            tell(f"another pipeline is in this workspace (process {LOCK.read_text() or '?'}): waiting for it")
+            while not _take(lock):
+                time.sleep(_POLL_SECONDS)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _take(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

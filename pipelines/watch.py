@@ -1,0 +1,44 @@
+"""Look whether a data folder has changed, and tell Prefect: deployments that wait for it run again.
+
+Deployed on a schedule (prefect.yaml), it emits ``actupose.data.changed`` for ``actupose.data.source`` or
+``actupose.data.target``; the deployment ``on-new-data`` is triggered by it. DVC says what has changed.
+"""
+
+from typing import Any
+
+from dvc.repo import Repo
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.events import emit_event
+from prefect.states import Completed
+
+from actupose.params import load_params
+from pipelines._workspace import occupied_workspace
+from stages._paths import PARAMS
+
+CHANGED = "actupose.data.changed"
+
+
+@flow(name="watch-data", persist_result=False)
+def watch_data() -> State[Any]:
+    """Emit an event for each domain whose data folder is not as it was ingested."""
+    with occupied_workspace(get_run_logger().info):  # a pipeline at work will read the folders itself
+        changed = changed_roots()
+    for domain, root in changed.items():
+        resource = {"prefect.resource.id": f"actupose.data.{domain}", "prefect.resource.name": root}
+        emit_event(event=CHANGED, resource=resource, payload={"root": root})
+    return Completed(message=f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+
+
+def changed_roots() -> dict[str, str]:
+    """Domain -> data folder of those that DVC finds changed since they were ingested."""
+    params = load_params(PARAMS)
+    roots = {"source": str(params.data.source.root), "target": str(params.data.target.root)}
+    with Repo(".") as repo:
+        status = repo.status(["ingest"])
+    return {
+        domain: root
+        for domain, root in roots.items()
+        for entry in status.get(f"ingest@{domain}", [])
+        if isinstance(entry, dict) and root in entry.get("changed deps", {})
+    }
