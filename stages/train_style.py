@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
+from actupose.core.device import pick_device
 from actupose.data.dataset import DomainImages
-from actupose.methods.fabric import pick_device
 from actupose.methods.style_training import save_style, train_style
 from actupose.params import Params, load_params
 from actupose.progress import progress

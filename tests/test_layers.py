@@ -14,6 +14,7 @@ ROOMS = {
     "nets": {"core"},
     "methods": {"core", "data", "nets"},
     "evaluation": {"core", "data", "nets", "methods"},
+    "inference": {"core", "data", "nets"},
     "report": {"core", "data", "nets", "methods", "evaluation"},
 }
 

@@ -72,6 +72,16 @@ def move_points(points_orig: np.ndarray, placement: Placement) -> np.ndarray:
     return points
 
 
+def move_points_back(points_px: np.ndarray, placement: Placement) -> np.ndarray:
+    """(K, 2) pixels of the stored square -> (K, 2) pixels of the file: the inverse of :func:`move_points`."""
+    cut, points = placement.cut, np.array(points_px, dtype=np.float64)
+    if placement.mirrored:
+        points[:, 0] = placement.side - 1 - points[:, 0]
+    scale = np.array([cut.width / placement.width, cut.height / placement.height])
+    padding = np.array([placement.pad_left, placement.pad_upper])
+    return np.asarray((points - padding + 0.5) * scale - 0.5 + np.array([cut.left, cut.upper]))
+
+
 def move_image(image: np.ndarray, placement: Placement) -> np.ndarray:
     """(H, W, 3) image of the file -> (side, side, 3), black where padded."""
     cut = placement.cut

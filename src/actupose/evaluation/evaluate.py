@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from actupose.core.curriculum import assign_bins
+from actupose.core.device import pick_device
 from actupose.core.pose import normalise_poses
 from actupose.data.dataset import DomainImages, Labels, read_labels
 from actupose.evaluation.summary import NO_BIN, Truth, pck_all, per_bin_table, pose_errors, summarise
 from actupose.methods.epoch_evaluation import predict_all
-from actupose.methods.fabric import pick_device
 from actupose.methods.pose_score import load_vae, score_poses
 from actupose.nets.pose_model import PoseModel, Prediction, load_model
 from actupose.nets.pose_resnet import heatmap_side

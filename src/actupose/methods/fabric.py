@@ -1,25 +1,17 @@
 """The device a run computes on, alone or as one of torchrun's ranks."""
 
 import os
-from typing import Literal
 
-import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 from torch import Tensor, nn
 
+from actupose.core.device import pick_device
 from actupose.core.ranks import sum_gradients
 from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
 from actupose.params import ComputeParams
-
-
-def pick_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
-    """Resolve ``auto``: the GPU where there is one."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
 
 
 class _Ranks(DDPStrategy):  # type: ignore[misc]  # lightning has no types here

@@ -6,6 +6,7 @@ pixels, so an EXIF orientation is ignored; unlabelled photos are turned upright 
 
 import warnings
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -40,10 +41,29 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     Raises:
         Refusal: it is no image, too large, truncated or damaged.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise Refusal(f"more than {MAX_BYTES // 1_000_000} million bytes")
-    has_exif = _check_header(path)
+    _check_length(path.stat().st_size)
+    has_exif = _check_header(path)  # before a large file is read that is no image
     encoded = path.read_bytes()
+    return Picture(_decode(encoded, upright=upright), None if upright and has_exif else encoded)
+
+
+def decode_picture(encoded: bytes, *, upright: bool) -> np.ndarray:
+    """(H, W, 3) uint8 RGB pixels of an image file's bytes.
+
+    Raises:
+        Refusal: as of :func:`read_picture`.
+    """
+    _check_length(len(encoded))
+    _check_header(BytesIO(encoded))
+    return _decode(encoded, upright=upright)
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_BYTES:
+        raise Refusal(f"more than {MAX_BYTES // 1_000_000} million bytes")
+
+
+def _decode(encoded: bytes, *, upright: bool) -> np.ndarray:
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
@@ -51,13 +71,13 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
         raise Refusal(f"does not decode: {error.err}") from None
     if pixels is None:
         raise Refusal("truncated or damaged image")
-    return Picture(np.asarray(pixels), None if upright and has_exif else encoded)
+    return np.asarray(pixels)
 
 
-def _check_header(path: Path) -> bool:
+def _check_header(file: Path | BytesIO) -> bool:
     """Refuse no image, or too large a one, before any pixel is decoded; tells whether it has EXIF data."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             has_exif = "exif" in image.info
     except Image.DecompressionBombError:
