@@ -125,6 +125,24 @@ def predictions_schema(num_keypoints: int) -> pa.Schema:
     )
 
 
+def people_schema(num_keypoints: int) -> pa.Schema:
+    """What a model found in pictures and videos, one row a person; all coordinates in pixels of the image.
+
+    ``image`` names a picture or a video; ``frame`` (always 0 of a picture) and ``person`` count from 0;
+    ``box`` is x, y, width, height. Schema metadata: skeleton.
+    """
+    return _schema(
+        image=pa.string(),
+        frame=pa.int64(),
+        person=pa.int64(),
+        keypoints=_points(num_keypoints),
+        confidence=pa.list_(pa.float32(), num_keypoints),
+        box=pa.list_(pa.float32(), 4),
+        width=pa.int32(),
+        height=pa.int32(),
+    )
+
+
 PER_BIN = _schema(
     bin=pa.int64(),
     count=pa.int64(),

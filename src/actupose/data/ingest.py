@@ -125,14 +125,16 @@ def check_root(corpus: Corpus, key: str) -> None:
         raise UserError(f"{key} = {corpus.root}: the folder is empty")
 
 
-def map_ordered(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
-    """Results in the order of the items, computed by threads that run at most a few items ahead."""
+def map_ordered(
+    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead: int = 4
+) -> Iterator[ResultT]:
+    """Results in the order of the items, computed by threads that run at most ``ahead`` items each ahead."""
     workers = os.cpu_count() or 1
     pending: deque[Future[ResultT]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) > 4 * workers:
+            if len(pending) > ahead * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

@@ -96,7 +96,7 @@ def _index_file(settings: CocoData, skeleton: Skeleton, split: Split) -> Iterato
         split=split,
         name=settings.annotations[split].as_posix(),
         folder=(settings.root / settings.images[split]).resolve(),
-        files=_file_names(content["images"], path),
+        files=coco_file_names(content["images"], path),
         columns={c.id: _columns(settings, skeleton, c.keypoints, path) for c in categories},
         num_keypoints={c.id: len(c.keypoints) for c in categories},
         crop_scale=settings.crop_scale,
@@ -116,7 +116,12 @@ def _labelled_categories(values: list[Any], path: Path) -> list[CocoCategory]:
     return labelled
 
 
-def _file_names(values: list[Any], path: Path) -> dict[Identity, str]:
+def coco_file_names(values: list[Any], path: Path) -> dict[Identity, str]:
+    """File name of every id in ``images`` of the file ``path``.
+
+    Raises:
+        UserError: an entry lacks a field, or an id is used twice.
+    """
     try:
         images = [parse_entry(CocoImage, value) for value in values]
     except Refusal as refusal:

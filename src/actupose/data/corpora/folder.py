@@ -1,7 +1,7 @@
 """Unlabelled images anywhere below a folder; a seeded share of them is kept for testing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from actupose.core.rng import derive_seed
@@ -18,7 +18,7 @@ def index_folder(settings: FolderData) -> Iterator[Record | Rejection]:
     Raises:
         UserError: there is no image.
     """
-    names = sorted(_image_names(settings.root))
+    names = sorted(names_below(settings.root, SUFFIXES))
     if not names:
         raise UserError(f"{settings.root}: no images ({', '.join(sorted(SUFFIXES))}) in it or below it")
     tested = _test_names(names, settings)
@@ -31,13 +31,13 @@ def index_folder(settings: FolderData) -> Iterator[Record | Rejection]:
             yield Rejection(name, str(refusal))
 
 
-def _image_names(root: Path) -> Iterator[str]:
+def names_below(root: Path, suffixes: Collection[str]) -> Iterator[str]:
     """Paths relative to ``root``; hidden files and folders (thumbnails, ``._`` files) are left out."""
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+            if path.suffix.lower() in suffixes and not name.startswith("."):
                 yield path.relative_to(root).as_posix()
 
 

@@ -18,10 +18,16 @@ _FINGERS = {  # RGB
 }
 
 
-def _colour(name: str) -> tuple[int, int, int]:
-    """Of a keypoint, by its side or its finger."""
+def keypoint_colour(name: str) -> tuple[int, int, int]:
+    """RGB of a keypoint, by its side or its finger."""
     first = name.partition("_")[0]
     return {"right": _RIGHT, "left": _LEFT, **_FINGERS}.get(first, _MIDDLE)
+
+
+def bone_colours(skeleton: Skeleton) -> list[tuple[int, int, int]]:
+    """RGB of every bone: that of its end beside the trunk or the palm."""
+    colours = [keypoint_colour(name) for name in skeleton.keypoints]
+    return [colours[b] if colours[a] == _MIDDLE else colours[a] for a, b in skeleton.bones]
 
 
 def draw_skeleton(
@@ -33,11 +39,10 @@ def draw_skeleton(
     """Copy of an image (H, W, 3) with bones, and keypoints (K, 2): filled if visible, else rings."""
     canvas = image.copy()
     points = [(round(float(x)), round(float(y))) for x, y in keypoints_px]
-    colours = [_colour(name) for name in skeleton.keypoints]
-    for start, end in skeleton.bones:
-        colour = colours[end] if colours[start] == _MIDDLE else colours[start]
+    for (start, end), colour in zip(skeleton.bones, bone_colours(skeleton), strict=True):
         cv2.line(canvas, points[start], points[end], colour, 1, cv2.LINE_AA)
-    for colour, point, seen in zip(colours, points, visible, strict=True):
+    for name, point, seen in zip(skeleton.keypoints, points, visible, strict=True):
+        colour = keypoint_colour(name)
         cv2.circle(canvas, point, 3, colour, -1 if seen else 1, cv2.LINE_AA)
     return canvas
 
