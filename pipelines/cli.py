@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from actupose.errors import UserError
-from pipelines import doctor, predict, up
+from pipelines import doctor, export, predict, up
 
-COMMANDS = {"doctor": doctor, "predict": predict, "up": up}
+COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.3,
         metavar="C",
-        help="keypoints below it are drawn thin and flagged 1 (hidden) in keypoints.json; default: %(default)s",
+        help="keypoints below it are drawn thin and flagged 1 (hidden) in the json; default: %(default)s",
     )
     parser.add_argument(
         "--batch-size",
