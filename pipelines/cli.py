@@ -1,11 +1,15 @@
 """The command ``actupose``: one module of this package for each of its subcommands."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
 from actupose.errors import UserError
 from pipelines import doctor, export, predict, up
+from stages._entry import full_disk
+
+COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
 
 COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
 
@@ -25,6 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {full_disk(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actupose.errors import UserError
+from actupose.errors import UserError, one_line
 from actupose.progress import progress
 from pipelines import _model_place
 
@@ -86,12 +86,11 @@ def _check_boxable(sources: "list[Source]", boxes: Path | None) -> None:
 
 def _tell(outcome: "Outcome", num_sources: int, seconds: float, output: Path) -> None:
     for rejection in outcome.refused:
-        print(f"{rejection.path}: {rejection.reason}", file=sys.stderr)
+        print(one_line(f"{rejection.path}: {rejection.reason}"), file=sys.stderr)
     num_pictures = len(outcome.found)
-    print(
-        f"{num_pictures} pictures, {outcome.num_people} people, "
-        f"mean confidence {outcome.mean_confidence:.2f}, {num_pictures / seconds:.1f} pictures/s"
-    )
+    sure = f", mean confidence {outcome.mean_confidence:.2f}" if outcome.num_people else ""
+    speed = f"{num_pictures / seconds:.1f} pictures/s"
+    print(f"{num_pictures} pictures, {outcome.num_people} people{sure}, {speed}")
     print(f"{output}: {', '.join(sorted(path.name for path in output.iterdir() if path.name[0] != '.'))}")
     if outcome.refused:
         print(f"{len(outcome.refused)} of {num_sources} files could not be read, or not to their end")

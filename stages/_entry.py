@@ -36,11 +36,16 @@ def run_stage(body: Callable[[], None]) -> None:
     except UserError as error:
         _end(str(error))
     except (OSError, SafetensorError) as error:
-        if _error_number(error) not in _NO_SPACE:
-            raise
-        details = "; ".join(getattr(error, "__notes__", []))
-        reason = os.strerror(_error_number(error))
-        _end(f"{reason}: free some space and run again" + (f" ({details})" if details else ""))
+        _end(full_disk(error))
+
+
+def full_disk(error: OSError | SafetensorError) -> str:
+    """The line for a full disk; any other error is raised again."""
+    if _error_number(error) not in _NO_SPACE:
+        raise error
+    details = "; ".join(getattr(error, "__notes__", []))
+    reason = os.strerror(_error_number(error))
+    return f"{reason}: free some space and run again" + (f" ({details})" if details else "")
 
 
 def _exit(signum: int, _frame: FrameType | None) -> NoReturn:

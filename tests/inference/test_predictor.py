@@ -8,48 +8,24 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-import torch
+from brightest import finds_brightest, picture
 from PIL import Image
 from tiny_domains import Project, tiny_params
 
-from actupose.core.heatmap import render_gaussians
 from actupose.data.crop import move_points, move_points_back, place, scale_box
 from actupose.data.image_store import ImageStore
 from actupose.errors import UserError
 from actupose.evaluation.evaluate import Inputs, evaluate
 from actupose.inference.decode import decode_image
 from actupose.inference.predictor import Predictor
-from actupose.nets.pose_model import ModelInfo, PoseModel
-from actupose.nets.pose_resnet import PoseOutput
-from actupose.params import HeatmapParams
 from actupose.tables import keypoint_values, list_values, predictions_schema, read_table, write_table
 
 PARAMS = tiny_params(schedule={"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 2})
 
 
-class FindsBrightest(torch.nn.Module):
-    """Heat maps that peak, for every keypoint, at the middle of what is bright: predictions known by hand."""
-
-    def forward(self, images: torch.Tensor) -> PoseOutput:
-        grey = images.mean(1)
-        mass = grey / grey.sum((1, 2), keepdim=True)
-        x = (mass.sum(1) * torch.arange(images.shape[-1])).sum(-1)
-        y = (mass.sum(2) * torch.arange(images.shape[-2])).sum(-1)
-        middle = torch.stack((x, y), -1)[:, None].expand(-1, 16, -1)
-        return PoseOutput(render_gaussians(middle, (images.shape[-2], images.shape[-1]), 1.5), grey, grey)
-
-
 @pytest.fixture(scope="module")
 def finder() -> Predictor:
-    heatmap = HeatmapParams(sigma=1.5, loss="mse", decode="dark")
-    info = ModelInfo(skeleton="body16", image_size=64, network=PARAMS.network, heatmap=heatmap)
-    return Predictor(PoseModel(FindsBrightest(), info))
-
-
-def picture(width: int, height: int, x: int, y: int) -> np.ndarray:
-    """Black with a white disc of radius 6 around (x, y)."""
-    pixels = np.zeros((height, width, 3), np.uint8)
-    return cv2.circle(pixels, (x, y), 6, (255, 255, 255), -1)
+    return finds_brightest(64)
 
 
 def test_a_stored_image_is_predicted_as_evaluate_did(tmp_path):
@@ -76,7 +52,8 @@ def test_keypoints_are_in_pixels_of_the_original_image_whatever_its_size(finder)
     assert found.keypoints.shape == (4, 16, 2) and found.confidence.shape == (4, 16)
     for size, spot, keypoints in zip(spots, spots.values(), found.keypoints, strict=True):
         np.testing.assert_allclose(keypoints, [spot] * 16, atol=0.15 * max(1, max(size) / 64))
-    np.testing.assert_allclose(found.confidence, 1, atol=0.15)
+    np.testing.assert_allclose(found.confidence[:, 1:], 1, atol=0.15)
+    np.testing.assert_allclose(found.confidence[:, 0], 0.1, atol=0.015)
 
 
 def test_a_box_chooses_the_person(finder):

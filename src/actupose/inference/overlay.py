@@ -16,7 +16,6 @@ from actupose.skeleton import Skeleton
 _FRACTION_BITS = 4  # of OpenCV's coordinates: sixteenths of a pixel
 _BONES_ACROSS = 150  # so many times is a person's box as large as a bone is thick
 _DARK = (20, 20, 20)
-_JPEG_QUALITY = 92
 
 
 def draw_people(pixels: np.ndarray, people: People, skeleton: Skeleton, min_confidence: float) -> np.ndarray:
@@ -93,5 +92,5 @@ class OverlayFolder:
 def write_picture(path: Path, pixels: np.ndarray) -> None:
     """Encode (H, W, 3) RGB pixels in the format of the path's suffix."""
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(path.suffix.lower(), bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, encoded = cv2.imencode(path.suffix.lower(), bgr)
     path.write_bytes(encoded.tobytes())

@@ -115,9 +115,8 @@ def _check_inside(boxes: np.ndarray | None, pixels: np.ndarray) -> None:
     height, width = pixels.shape[:2]
     for x, y, box_width, box_height in boxes if boxes is not None else ():
         if x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
-            raise Refusal(
-                f"box {x:g}, {y:g}, {box_width:g}, {box_height:g} lies outside its {width} x {height}"
-            )
+            box = f"{x:g}, {y:g}, {box_width:g}, {box_height:g}"
+            raise Refusal(f"box {box} lies outside the picture, {width} x {height}")
 
 
 def _video_frames(source: Source, refuse: Refuse) -> Iterator[Frame]:

@@ -116,9 +116,11 @@ def _filled(output: Path) -> Iterator[Path]:
     """A temporary folder whose entries take their places in ``output`` when the block ends well."""
     check_output(output)
     is_new = not output.exists()
-    output.mkdir(parents=True, exist_ok=True)
     temporary = output / f".{os.getpid()}.tmp"  # within it: output may be a mounted volume
-    temporary.mkdir()
+    try:
+        temporary.mkdir(parents=True)
+    except (PermissionError, NotADirectoryError) as error:
+        raise UserError(f"{output}: {error.strerror}; name another folder") from None
     try:
         yield temporary
         for name in (COCO, OVERLAYS, TABLE):

@@ -12,7 +12,9 @@ from actupose.errors import UserError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov"})
 _USUAL_RATE = 25.0  # frames a second, where the file does not say
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # it would print lines of its own before ours
+# Both would print lines of their own before ours.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 def count_frames(path: Path) -> int:
