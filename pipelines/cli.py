@@ -29,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        print(f"error: {error.filename2 or error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except OSError as error:
         print(f"error: {full_disk(error)}", file=sys.stderr)
         return 2

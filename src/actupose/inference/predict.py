@@ -119,7 +119,7 @@ def _filled(output: Path) -> Iterator[Path]:
     temporary = output / f".{os.getpid()}.tmp"  # within it: output may be a mounted volume
     try:
         temporary.mkdir(parents=True)
-    except (PermissionError, NotADirectoryError) as error:
+    except OSError as error:
         raise UserError(f"{output}: {error.strerror}; name another folder") from None
     try:
         yield temporary
