@@ -11,8 +11,6 @@ from stages._entry import full_disk
 
 COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
 
-COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the subcommand that the command line names."""
