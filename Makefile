@@ -9,8 +9,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PYTHON ?= python3
 ENVIRONMENT = .venv/.installed
 
-.PHONY: demo test
+.PHONY: environment demo test
 .DELETE_ON_ERROR:
+
+environment: $(ENVIRONMENT)
 
 demo: $(ENVIRONMENT)
 	dvc repro
