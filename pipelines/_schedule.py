@@ -14,8 +14,9 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from pipelines._artifacts import Progress
+from pipelines._child_processes import StoppedError
 from pipelines._slots import computing_slot
-from pipelines._stage_process import LockBusyError, StageError, StageProcesses, StoppedError
+from pipelines._stage_process import LockBusyError, StageError, StageProcesses
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""Child processes: their output line by line, and their end, whatever way it comes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TextIO
+
+import psutil
+
+GRACE_SECONDS = 30.0  # to finish a step and save; Prefect's worker kills after 30 s too
+
+
+class StoppedError(Exception):
+    """The pipeline is being stopped."""
+
+
+def exit_on_signals() -> None:
+    """Let SIGINT and SIGTERM unwind this process: children end, and Prefect stops its temporary server.
+
+    A process started in the background may ignore SIGINT and would hand that on to its children.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _exit)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+class ChildProcesses:
+    """Runs commands and can stop all of them with everything below them.
+
+    A child gets a process group of its own. Inside a Prefect worker it stays in the flow run's group, which
+    the worker signals and kills as a whole.
+    """
+
+    def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        self._grace_seconds = grace_seconds
+        self._own_group = "PREFECT__FLOW_RUN_ID" not in os.environ
+        self._groups: set[int] = set()
+        self._lock = threading.Lock()
+        self._stopping = False
+
+    def run(
+        self,
+        command: Sequence[str],
+        log: Path,
+        tell: Callable[[str], None],
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+    ) -> tuple[int, list[str]]:
+        """Run one command to its end, and return its exit status and the lines it wrote.
+
+        The child writes to ``log``, which is read along: no pipe breaks under it when we die first.
+
+        Args:
+            command: program and arguments.
+            log: file for standard output and error.
+            tell: is given every line that is not empty, as it comes.
+            environment: variables on top of ours.
+            folder: where it runs; ours, if none is given.
+
+        Raises:
+            StoppedError: ``stop`` was called, before or while it ran.
+        """
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as out, log.open() as back:
+            child = self._start(command, out, environment, folder)
+            lines = []
+            for line in _follow(back, child):
+                lines.append(line)
+                if line.strip():
+                    tell(line)
+        self._forget(child)
+        if self._stopping:
+            raise StoppedError(*command)
+        return child.returncode, lines
+
+    def stop(self) -> None:
+        """Ask everyone to end, then insist; returns when none of them is left."""
+        with self._lock:
+            self._stopping = True
+            groups = set(self._groups)
+        if not self._own_group:
+            # The worker has asked the whole group already, and will kill what is left of it.
+            psutil.wait_procs(psutil.Process().children(recursive=True), 2 * self._grace_seconds)
+            return
+        gone = False
+        try:
+            gone = any(self._end(groups, asked) for asked in (signal.SIGINT, signal.SIGTERM))
+        finally:  # a second Ctrl-C does not wait
+            if not gone:
+                _signal(groups, signal.SIGKILL)
+
+    def _start(
+        self, command: Sequence[str], out: TextIO, environment: Mapping[str, str], folder: Path | None
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopping:
+                raise StoppedError(*command)
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**_inherited(), **environment},
+                start_new_session=self._own_group,
+            )
+            self._groups.add(child.pid)
+        return child
+
+    def _forget(self, child: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            if not self._stopping:
+                self._groups.discard(child.pid)
+
+    def _end(self, groups: set[int], number: signal.Signals) -> bool:
+        _signal(groups, number)
+        return _wait_until_gone(groups, self._grace_seconds)
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment, with this interpreter first on the path: stages say just ``python``."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _follow(file: TextIO, child: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Lines as they are written, until the child has ended and all is read."""
+    pending = ""
+    while True:
+        ended = child.poll() is not None
+        *lines, pending = (pending + file.read()).split("\n")
+        yield from lines
+        if ended:
+            break
+        time.sleep(0.1)
+    if pending:
+        yield pending
+
+
+def _signal(groups: set[int], number: signal.Signals) -> None:
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+
+def _wait_until_gone(groups: set[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(_is_alive_in(groups, process) for process in psutil.process_iter()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _is_alive_in(groups: set[int], process: psutil.Process) -> bool:
+    """True for a process of one of the groups; a zombie is not alive."""
+    try:
+        return os.getpgid(process.pid) in groups and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return False
