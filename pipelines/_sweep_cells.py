@@ -1,8 +1,11 @@
 """What a sweep consists of: cells, each a set of values on top of the same settings."""
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,14 +14,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from actupose.errors import UserError
+from actupose.params import Params
+from pipelines._settings import check_roots, merge_settings
 
 SWEEPS = Path("sweeps")
+
+_LONGEST_FOLDER = 120  # characters
 
 Values = Annotated[list[Any], Field(min_length=1)]
 
 
 class Sweep(BaseModel):
-    """A file of ``sweeps/``: settings of every cell, and the values of each axis.
+    """A file of ``sweeps/``, or the same from the command line: settings of every cell, values of each axis.
 
     ``one_at_a_time`` varies an axis while the others stay as the settings have them; ``grid`` is the product.
     """
@@ -45,6 +52,19 @@ class Cell:
         return ",".join(_assignments(self.values))
 
     @property
+    def folder(self) -> str:
+        """The name, where it can be a folder's; else what is left of it, with a digest."""
+        safe = re.sub(r"[^\w.,=+-]+", "_", self.name)
+        if safe == self.name and len(safe) <= _LONGEST_FOLDER:
+            return safe
+        return f"{safe[:_LONGEST_FOLDER]}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def merged(self) -> tuple[str, Params]:
+        """Text and checked tree of its params, as the project's files are at the first call."""
+        return merge_settings(self.preset, self.settings)
+
+    @property
     def settings(self) -> list[str]:
         """``key=value`` of everything that is set."""
         return [*self.base, *_assignments(self.values)]
@@ -69,11 +89,44 @@ def read_sweep(name: str) -> Sweep:
         raise UserError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
 
 
+def parse_axes(axes: Sequence[str]) -> dict[str, list[Any]]:
+    """Axes from ``key=value,value,...``; the values are those of a YAML list without its brackets.
+
+    Raises:
+        UserError: not of that form, or a key twice.
+    """
+    parsed: dict[str, list[Any]] = {}
+    for axis in axes:
+        key, equals, text = axis.partition("=")
+        try:
+            values = yaml.safe_load(f"[{text}]")
+        except yaml.YAMLError:
+            values = None
+        if not equals or not key or not values:
+            raise UserError(
+                f"--axis {axis}: write key=value,value,...; a value may be a list: train.seeds=[0],[1]"
+            )
+        if key in parsed:
+            raise UserError(f"--axis {axis}: {key} is an axis already")
+        parsed[key] = values
+    return parsed
+
+
 def sweep_cells(sweep: Sweep, settings: Sequence[str]) -> list[Cell]:
-    """All cells in the order of the file; ``settings`` go on top of the file's."""
+    """All cells in the order of the axes; ``settings`` go on top of the sweep's.
+
+    Raises:
+        UserError: a cell is there twice, or has an unknown key, a bad value, a missing data folder.
+    """
     base = (*_assignments(sweep.settings), *settings)
     combinations = _grid(sweep.axes) if sweep.vary == "grid" else _one_at_a_time(sweep.axes)
-    return [Cell(values, sweep.preset, base) for values in combinations]
+    cells = [Cell(values, sweep.preset, base) for values in combinations]
+    names = [cell.name for cell in cells]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"the sweep has the cell {repeated} twice: name every value of an axis once")
+    for cell in cells:  # a mistake in any of them shows before the first one runs
+        check_roots(cell.merged[1])
+    return cells
 
 
 def _grid(axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:

@@ -1,109 +1,205 @@
-"""Run the pipeline for every cell of a sweep, one after the other, and compare the cells.
+"""Run the pipeline for every cell of a sweep, and compare the cells.
 
     python -m pipelines.sweep curriculum --dry-run
+    python -m pipelines.sweep --axis curriculum.pace=1.0,2.0 --axis 'train.seeds=[0],[1]' --cells 2
 
-A cell that is finished with the same settings is not run again; one that fails does not stop the others.
+Each cell runs in a copy of the project below .state/sweeps, with params of its own and the project's DVC
+cache: params.yaml, dvc.lock and outputs of the project stay as they are, and it may be edited meanwhile. What
+cells have in common is computed once. A cell that fails does not stop the others; the next start goes on with
+what is not finished, from its checkpoints, and leaves alone what is.
+
+Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC's cache alone until `dvc gc`:
+`python -m pipelines.run --set` with a cell's values brings it back. README says what DVC's own queue can do.
 """
 
 import argparse
-import shutil
+import fcntl
+import json
+import re
+import signal
 import sys
-from collections.abc import Sequence
-from itertools import product
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from pydantic import PositiveInt
 
 from actupose.errors import UserError
-from actupose.report.sweep import write_summary
-from actupose.tables import atomic_path
-from pipelines._settings import check_roots, merge_settings, write_params
-from pipelines._sweep_cells import SWEEPS, Cell, read_sweep, sweep_cells
-from pipelines.run import pipeline
-from stages._paths import EVALUATIONS, PARAMS
+from pipelines._cell_workspace import clear_workspace
+from pipelines._child_processes import GRACE_SECONDS, ChildProcesses, exit_on_signals
+from pipelines._sweep_cells import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
+from pipelines._sweep_jobs import Job, cell_jobs, run_job, run_jobs, with_shared_stages
+from pipelines._sweep_results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
+from stages._paths import STATE
+from stages._tracking import Status, finish_sweep_run, start_sweep_run
 
-RESULTS = SWEEPS / "results"
+WORKSPACES = STATE / "sweeps"
+_GRACE_SECONDS = 2 * GRACE_SECONDS + 15  # a pipeline asks its stages twice before it kills them
 
 
 @flow(name="sweep", persist_result=False)
-def sweep(name: str, settings: Sequence[str] = (), jobs: int = 1) -> State[Any]:
+def sweep(
+    name: str,
+    settings: Sequence[str] = (),
+    jobs: PositiveInt | None = None,
+    cells: PositiveInt = 1,
+    grid: Sweep | None = None,
+) -> State[Any]:
     """Run what is not finished of a sweep and summarise all that is.
 
     Args:
-        name: of a file in ``sweeps``.
-        settings: ``key=value`` on top of the file's settings, in every cell.
-        jobs: how many independent stages of a cell run side by side.
+        name: of a file in ``sweeps``, or of ``grid``.
+        settings: ``key=value`` on top of the sweep's settings, in every cell.
+        jobs: how many independent stages of a cell run side by side; as ``pipelines.run`` has it, if not said.
+        cells: how many cells run side by side.
+        grid: a sweep that has no file.
     """
-    folder, cells = RESULTS / name, sweep_cells(read_sweep(name), settings)
-    before = PARAMS.read_text()
-    try:
-        failed = [
-            cell.name for cell in cells if not is_finished(folder, cell) and not _run(folder, cell, jobs)
-        ]
-    finally:
-        write_params(before)
-    finished = [cell for cell in cells if cell.name not in failed]
-    write_summary(folder, {cell.name: cell.values for cell in finished})
+    definition = grid or read_sweep(name)
+    every = sweep_cells(definition, settings)
+    with alone(name):
+        left = [cell for cell in every if not is_finished(name, cell)]
+        parent = _start_run(name, definition, every[0], goes_on=len(left) < len(every))
+        try:
+            failed = _run_all(name, cell_jobs(WORKSPACES / name, left, jobs, parent), cells)
+        except BaseException:
+            _finish_run(parent, "KILLED", name)
+            raise
+        finished = [cell for cell in every if is_finished(name, cell)]
+        _finish_run(parent, "FAILED" if failed else "FINISHED", name, cell_metrics(summarise(name, finished)))
     if failed:
-        return Failed(message=f"failed: {', '.join(failed)}", data=failed)
+        return Failed(message="failed: " + "; ".join(f"{job.name} (log: {job.log})" for job in failed))
     return Completed(message=f"{len(finished)} cells finished")
 
 
-def is_finished(folder: Path, cell: Cell) -> bool:
-    """Whether the cell's results are there, made with the settings it would be given now."""
-    path = folder / cell.name / "params.yaml"
-    return path.exists() and path.read_text() == merge_settings(cell.preset, cell.settings)[0]
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Keep a second start of the same sweep out of its workspaces."""
+    WORKSPACES.mkdir(parents=True, exist_ok=True)
+    with (WORKSPACES / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"sweep {name} is running already: wait for its end, or stop it") from None
+        yield
 
 
-def _run(folder: Path, cell: Cell, jobs: int) -> bool:
-    """Reproduce one cell and keep its metrics; False if a stage failed."""
-    text, params = merge_settings(cell.preset, cell.settings)
-    state = pipeline(preset=cell.preset, settings=cell.settings, jobs=jobs, return_state=True)
-    if not state.is_completed():
-        return False
-    shutil.rmtree(folder / cell.name, ignore_errors=True)
-    for method, seed in product(params.train.methods, params.train.seeds):
-        kept = folder / cell.name / f"{method}-{seed}"
-        kept.mkdir(parents=True)
-        shutil.copy2(EVALUATIONS / f"{method}-{seed}" / "metrics.json", kept)
-    with atomic_path(folder / cell.name / "params.yaml") as temporary:  # last: now the cell is finished
-        temporary.write_text(text)
-    return True
+def _start_run(name: str, definition: Sweep, cell: Cell, *, goes_on: bool) -> str | None:
+    axes = {key: json.dumps(values) for key, values in definition.axes.items()}
+    resumes = goes_on or (WORKSPACES / name).exists()
+    return start_sweep_run(cell.merged[1].tracking.experiment, name, axes, goes_on=resumes)
+
+
+def _finish_run(
+    parent: str | None, status: Status, name: str, metrics: Mapping[str, Mapping[str, float]] | None = None
+) -> None:
+    if parent:
+        finish_sweep_run(parent, status, results_folder(name), metrics or {})
+
+
+def _run_all(name: str, jobs: Sequence[Job], limit: int) -> list[Job]:
+    """Run cells side by side and keep the metrics of each as it ends; returns those that failed."""
+    processes = ChildProcesses(_GRACE_SECONDS)
+    start = partial(run_job.submit, processes=processes, return_state=False)
+    if limit > 1:  # one after the other, they find it in DVC's run-cache
+        jobs = with_shared_stages(jobs)
+    failed = []
+    try:
+        for job, succeeded in run_jobs(jobs, limit, start):
+            if job.cell and succeeded:
+                keep_metrics(name, job.cell, job.workspace)
+                clear_workspace(job.workspace)
+            elif job.cell:
+                failed.append(job)
+    except BaseException:
+        processes.stop()
+        raise
+    return failed
 
 
 def main() -> int:
     """Read the command line, run, and tell how it went."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.sweep", description=__doc__)
-    parser.add_argument("name", help="file in sweeps/ without .yaml")
-    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="settings")
-    parser.add_argument("--jobs", type=int, default=1, help="stages of a cell side by side")
-    parser.add_argument("--dry-run", action="store_true", help="name the cells and what is left to run")
+    parser = _parser()
     arguments = parser.parse_args()
+    if (arguments.sweep is None) == (not arguments.axis):
+        parser.error("name a file of sweeps/, or give --axis")
+    if arguments.cells < 1 or (arguments.jobs is not None and arguments.jobs < 1):
+        parser.error("--jobs and --cells must be at least 1")
+    exit_on_signals()
     try:
-        cells = sweep_cells(read_sweep(arguments.name), arguments.settings)
-        for cell in cells:  # a mistake in any of them shows before the first one runs
-            check_roots(merge_settings(cell.preset, cell.settings)[1])
+        name, grid = _definition(arguments)
+        cells = sweep_cells(grid or read_sweep(name), arguments.settings)
         if arguments.dry_run:
-            return _tell_cells(RESULTS / arguments.name, cells)
-        state = sweep(arguments.name, arguments.settings, arguments.jobs, return_state=True)
+            return _tell_cells(name, cells)
+        state = sweep(name, arguments.settings, arguments.jobs, arguments.cells, grid, return_state=True)
+        return _tell_outcome(name, state)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    summary = RESULTS / arguments.name / "summary.md"
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.sweep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sweep", nargs="?", help="file in sweeps/ without .yaml")
+    values = "KEY=VALUE,VALUE,..."
+    parser.add_argument(
+        "--axis", metavar=values, action="append", default=[], help="an axis of a sweep without file"
+    )
+    parser.add_argument("--name", help="of a sweep without file; default: the last parts of its keys")
+    parser.add_argument(
+        "--one-at-a-time", action="store_true", help="vary one axis while the others stay as set"
+    )
+    parser.add_argument(
+        "--preset", metavar="NAME", help="file in presets/ that a sweep without file starts from"
+    )
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="settings")
+    parser.add_argument("--cells", type=int, default=1, help="cells side by side")
+    parser.add_argument(
+        "--jobs", type=int, help="stages of a cell side by side (default: that of pipelines.run)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="name the cells and what is left to run")
+    return parser
+
+
+def _definition(arguments: argparse.Namespace) -> tuple[str, Sweep | None]:
+    """Name of the sweep, and what it is if it has no file."""
+    if arguments.sweep:
+        return arguments.sweep, None
+    axes = parse_axes(arguments.axis)
+    name = arguments.name or "-".join(key.rpartition(".")[2] for key in axes)
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--name {name}: letters, digits, '-', '_' and '.' only")
+    if (SWEEPS / f"{name}.yaml").exists():
+        raise UserError(f"--name {name}: {SWEEPS}/{name}.yaml has that name; choose another")
+    vary = "one_at_a_time" if arguments.one_at_a_time else "grid"
+    return name, Sweep(preset=arguments.preset, settings={}, vary=vary, axes=axes)
+
+
+def _tell_cells(name: str, cells: Sequence[Cell]) -> int:
+    for cell in cells:
+        print(f"{'finished' if is_finished(name, cell) else 'to run':8} {cell.name}")
+    return 0
+
+
+def _tell_outcome(name: str, state: State[Any]) -> int:
+    outcome = state.result(raise_on_failure=False)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    summary = results_folder(name) / "summary.md"
     if summary.exists():
         print(f"{summary.read_text()}\nfigure: {summary.with_suffix('.png')}")
     if not state.is_completed():
         print(f"error: {state.message}", file=sys.stderr)
         return 1
-    return 0
-
-
-def _tell_cells(folder: Path, cells: Sequence[Cell]) -> int:
-    for cell in cells:
-        print(f"{'finished' if is_finished(folder, cell) else 'to run':8} {cell.name}")
     return 0
 
 

@@ -9,27 +9,40 @@ away costs a warning and no metric: the rest goes out at the next call, at the e
         mirror.log_series({"bins/pck_0.05": {0: 0.9, 1: 0.7}})
 """
 
-from stages._tracking.description import FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
+from stages._tracking.description import CELL, FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
 from stages._tracking.mirror import RunMirror
 from stages._tracking.open_runs import OpenRun, StoreAwayError, close_dead, open_runs
 from stages._tracking.pipeline_run import finish_pipeline_run, run_page, start_pipeline_run
-from stages._tracking.store import local_database, prepare_store, tracking_uri, without_password
+from stages._tracking.store import (
+    Status,
+    absolute_tracking_uri,
+    local_database,
+    prepare_store,
+    tracking_uri,
+    without_password,
+)
+from stages._tracking.sweep_run import finish_sweep_run, start_sweep_run
 
 __all__ = [
+    "CELL",
     "FLOW_RUN",
     "PARENT_RUN",
     "OpenRun",
     "RunMirror",
+    "Status",
     "StoreAwayError",
     "TrackedRun",
+    "absolute_tracking_uri",
     "close_dead",
     "describe_run",
     "finish_pipeline_run",
+    "finish_sweep_run",
     "local_database",
     "open_runs",
     "prepare_store",
     "run_page",
     "start_pipeline_run",
+    "start_sweep_run",
     "tracking_uri",
     "without_password",
 ]

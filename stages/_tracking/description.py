@@ -16,10 +16,13 @@ from stages._tracking.process import process_tags
 # Set by pipelines.run for its stages:
 PARENT_RUN = "ACTUPOSE_PARENT_RUN_ID"
 FLOW_RUN = "ACTUPOSE_FLOW_RUN_ID"  # Prefect's
+CELL = "ACTUPOSE_CELL"  # set by pipelines.sweep for pipelines.run: name and values of the cell, as JSON
 
 KIND = "actupose.kind"
 RUN_KEY = "actupose.run_key"
 TRAINING_ID = "actupose.training_id"
+SWEEP = "actupose.sweep"
+CELL_NAME = "actupose.cell"
 
 
 @dataclass(frozen=True)

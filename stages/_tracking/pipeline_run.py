@@ -1,16 +1,18 @@
 """The parent of all runs of one ``pipelines.run``."""
 
+import json
 import os
 import sys
 from pathlib import Path
 
-from stages._tracking.description import KIND, origin_tags
+from stages._tracking.description import CELL, CELL_NAME, KIND, origin_tags
 from stages._tracking.store import (
     Status,
     connect,
     create_run,
     experiment_id,
     failures,
+    log_params,
     set_status,
     tracking_uri,
     warning,
@@ -21,14 +23,18 @@ UI = "ACTUPOSE_MLFLOW_UI"  # where people's browsers find MLflow, if not where s
 
 
 def start_pipeline_run(experiment: str, flow_run: str) -> str | None:
-    """Begin the parent run; None, with a warning, if the server is away."""
+    """Begin the parent run, named by its cell in a sweep; None, with a warning, if the server is away."""
+    cell = json.loads(os.environ.get(CELL, "{}"))
+    tags = {KIND: "pipeline", **origin_tags(), "prefect.flow_run": flow_run}
+    tags |= {CELL_NAME: cell["name"]} if cell else {}
     try:
         client = connect()
-        tags = {KIND: "pipeline", **origin_tags(), "prefect.flow_run": flow_run}
-        return create_run(client, experiment_id(client, experiment), "pipeline", tags)
+        run_id = create_run(client, experiment_id(client, experiment), cell.get("name", "pipeline"), tags)
+        log_params(client, run_id, cell.get("values", {}))
     except failures() as error:
         print(f"{warning(error)}; the runs get no parent", file=sys.stderr)
         return None
+    return run_id
 
 
 def finish_pipeline_run(run_id: str, status: Status, reports: Path) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +29,12 @@ _SETTINGS = {
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI``, else the project's own database: absolute, whatever the working folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{STATE.resolve() / 'mlflow.db'}"
+
+
+def absolute_tracking_uri() -> str:
+    """The same for a process that works in another folder."""
+    database = local_database()
+    return f"sqlite:///{database.resolve()}" if database else tracking_uri()
 
 
 def local_database() -> Path | None:
@@ -62,11 +69,11 @@ def prepare_store() -> None:
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """Find or make an experiment; the artifacts of a local one lie under ``.state``."""
+    """Find or make an experiment; the artifacts of a local one lie beside the database."""
     from mlflow.exceptions import MlflowException
 
-    local = tracking_uri().startswith("sqlite:")
-    place = (STATE / "mlartifacts" / name).resolve().as_uri() if local else None
+    database = local_database()
+    place = (database.parent / "mlartifacts" / name).resolve().as_uri() if database else None
     if found := client.get_experiment_by_name(name):
         return str(found.experiment_id)
     try:
@@ -135,6 +142,11 @@ def log_lines(client: "MlflowClient", run_id: str, lines: Iterable[Mapping[str, 
         for key, value in line["metrics"].items()
     ]
     client.log_batch(run_id, metrics=points)
+
+
+def log_scalars(client: "MlflowClient", run_id: str, metrics: Mapping[str, float]) -> None:
+    """Send single values; those sent again replace what the run's table shows."""
+    log_lines(client, run_id, [{"time": int(time.time() * 1000), "step": 0, "metrics": metrics}])
 
 
 def set_status(client: "MlflowClient", run_id: str, status: Status) -> None:

@@ -1,0 +1,143 @@
+"""What a sweep starts: ``pipelines.run`` as a child process, in a cell's workspace."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+
+from pipelines._cell_workspace import absolute_places, make_workspace, tracked_files
+from pipelines._child_processes import ChildProcesses
+from pipelines._shared_stages import shared_stages
+from pipelines._sweep_cells import Cell
+from stages._paths import STATE
+from stages._tracking import CELL, PARENT_RUN, absolute_tracking_uri
+
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the pipeline in ``workspace``; it waits for the jobs it ``needs``, however they end.
+
+    ``cell`` is None for stages that several cells have in common.
+    """
+
+    name: str
+    workspace: Path
+    log: Path
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    cell: Cell | None = None
+    needs: frozenset[str] = frozenset()
+
+
+@task(task_run_name="{job.name}", cache_policy=NO_CACHE, persist_result=False)
+def run_job(job: Job, processes: ChildProcesses) -> State[Any]:
+    """Run the pipeline; that it fails is a failed state, not our traceback."""
+    logger = get_run_logger()
+    logger.info("output: %s", job.log)
+    command = [sys.executable, "-m", "pipelines.run", *job.arguments]
+    status, lines = processes.run(command, job.log, _ignore, job.environment, job.workspace)
+    if status:
+        logger.error("\n".join(lines[-_SHOWN_LINES:]))
+        return Failed(message=f"exit status {status}; its log: {job.log}")
+    return Completed(message="done")
+
+
+def cell_jobs(
+    folder: Path, cells: Sequence[Cell], stages_at_once: int | None, parent: str | None
+) -> list[Job]:
+    """One job a cell, its workspace in ``folder`` made from the project as it is at this moment.
+
+    Args:
+        folder: of the sweep.
+        cells: those to run.
+        stages_at_once: how many stages of a cell run side by side; None leaves it to ``pipelines.run``.
+        parent: MLflow's run of the sweep.
+    """
+    services = {
+        "MLFLOW_TRACKING_URI": absolute_tracking_uri(),
+        "PREFECT_API_URL": str(get_client(sync_client=True).api_url),  # the flow's own, if it is temporary
+        PARENT_RUN: parent or "",
+    }
+    files, jobs = tracked_files(), []
+    for cell in cells:
+        text, params = cell.merged
+        workspace = folder / cell.folder
+        make_workspace(workspace, files, text)
+        log = workspace / STATE / "logs" / "pipeline.log"
+        settings = [*cell.settings, *absolute_places(params, files)]
+        environment = {
+            **services,
+            "PYTHONPATH": os.pathsep.join([str((workspace / "src").resolve()), *_python_path()]),
+            CELL: json.dumps({"name": cell.name, "values": cell.values}),
+        }
+        at_once = ("--jobs", str(stages_at_once)) if stages_at_once else ()
+        arguments = (*at_once, "--set", *settings)
+        jobs.append(Job(cell.name, workspace, log, arguments, environment, cell))
+    return jobs
+
+
+def _python_path() -> list[str]:
+    return [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+
+
+def with_shared_stages(cells: Sequence[Job]) -> list[Job]:
+    """Put jobs for what cells have in common before them, each in the workspace of the first that has it."""
+    by_workspace = {cell.workspace: cell for cell in cells}
+    jobs: list[Job] = []
+    needs: dict[Path, set[str]] = {workspace: set() for workspace in by_workspace}
+    for shared in shared_stages(list(by_workspace)):
+        owner = by_workspace[shared.workspaces[0]]
+        name = f"{', '.join(shared.stages)}: common to {len(shared.workspaces)} cells, run in {owner.name}"
+        environment = {key: value for key, value in owner.environment.items() if key != CELL}
+        # What is more widely shared comes first; and one workspace runs one pipeline at a time.
+        before = frozenset(set.intersection(*(needs[workspace] for workspace in shared.workspaces)))
+        before |= {job.name for job in jobs if job.workspace == owner.workspace}
+        log = owner.log.with_name(f"shared-{shared.stages[0]}.log")
+        arguments = (*shared.stages, *owner.arguments)
+        jobs.append(Job(name, owner.workspace, log, arguments, environment, None, before))
+        for workspace in shared.workspaces:
+            needs[workspace].add(name)
+    return [*jobs, *(replace(cell, needs=frozenset(needs[cell.workspace])) for cell in cells)]
+
+
+def run_jobs(
+    jobs: Sequence[Job], limit: int, start: Callable[[Job], PrefectFuture[Any]]
+) -> Iterator[tuple[Job, bool]]:
+    """Start jobs once those they need have ended, at most ``limit`` at a time; tells each as it ends."""
+    waiting, running, ended = list(jobs), 0, set[str]()
+    queue: SimpleQueue[tuple[Job, PrefectFuture[Any]]] = SimpleQueue()
+    while waiting or running:
+        ready = [job for job in waiting if job.needs <= ended]
+        for job in ready[: limit - running]:
+            start(job).add_done_callback(partial(_announce, queue, job))
+            waiting.remove(job)
+            running += 1
+        job, future = queue.get()
+        future.wait()  # takes the state over
+        running -= 1
+        ended.add(job.name)
+        yield job, future.state.is_completed()
+
+
+def _announce(
+    queue: "SimpleQueue[tuple[Job, PrefectFuture[Any]]]", job: Job, future: PrefectFuture[Any]
+) -> None:
+    queue.put((job, future))
+
+
+def _ignore(_line: str) -> None:
+    """The child tells Prefect itself, as a flow run of its own."""

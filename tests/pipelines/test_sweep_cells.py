@@ -1,0 +1,76 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from actupose.errors import UserError
+from pipelines._sweep_cells import Cell, Sweep, parse_axes, read_sweep, sweep_cells
+
+ROOT = Path(__file__).parents[2]
+
+
+def definition(axes: dict[str, list[Any]], vary: str = "grid") -> Sweep:
+    return Sweep.model_validate({"preset": None, "settings": {}, "vary": vary, "axes": axes})
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_axes_are_yaml_lists_without_brackets() -> None:
+    assert parse_axes(["curriculum.pace=1.0,2", "train.seeds=[0],[1, 2]", "style.kind=none,adain"]) == {
+        "curriculum.pace": [1.0, 2],
+        "train.seeds": [[0], [1, 2]],
+        "style.kind": ["none", "adain"],
+    }
+
+
+@pytest.mark.parametrize("axis", ["curriculum.pace", "curriculum.pace=", "=1", "train.seeds=[0", "a=]["])
+def test_an_axis_of_another_form_is_one_line(axis: str) -> None:
+    with pytest.raises(UserError, match="write key=value,value"):
+        parse_axes([axis])
+
+
+def test_a_key_is_one_axis() -> None:
+    with pytest.raises(UserError, match=r"curriculum.pace is an axis already"):
+        parse_axes(["curriculum.pace=1.0", "curriculum.pace=2.0"])
+
+
+def test_one_at_a_time_varies_no_two_keys_together() -> None:
+    axes = {"curriculum.pace": [1.0, 3.0], "curriculum.sigma": [0.1, 0.5]}
+    assert [cell.name for cell in sweep_cells(definition(axes, "one_at_a_time"), [])] == [
+        "curriculum.pace=1.0", "curriculum.pace=3.0", "curriculum.sigma=0.1", "curriculum.sigma=0.5",
+    ]  # fmt: skip
+
+
+def test_any_setting_can_be_an_axis() -> None:
+    axes = {"train.methods": [["udape"], ["actupose"]], "methods.actupose.weights.evalpose": [0.0, 1.0]}
+    cells = sweep_cells(definition(axes), ["train.seeds=[3]"])
+    params = [cell.merged[1] for cell in cells]
+    assert [(p.train.methods, p.methods["actupose"].weights.evalpose) for p in params] == [
+        (("udape",), 0.0), (("udape",), 1.0), (("actupose",), 0.0), (("actupose",), 1.0),
+    ]  # fmt: skip
+    assert all(p.train.seeds == (3,) for p in params)
+
+
+def test_a_value_twice_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"the cell curriculum.pace=1.0 twice"):
+        sweep_cells(definition({"curriculum.pace": [1.0, 1.0]}), [])
+
+
+def test_cells_have_folders_of_their_own_whatever_their_values() -> None:
+    values = ["/data/a", "/data:a", "x" * 300, "x" * 301]
+    folders = {Cell({"data.source.root": value}, None, ()).folder for value in values}
+    assert len(folders) == 4
+    assert all(len(folder) < 200 and not set(folder) & set('/:" ') for folder in folders)
+    assert Cell({"curriculum.pace": 1.0}, None, ()).folder == "curriculum.pace=1.0"
+
+
+def test_a_file_that_is_no_sweep_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/x.yaml").write_text(yaml.safe_dump({"axes": {}, "vary": "all"}))
+    with pytest.raises(UserError, match=r"sweeps/x.yaml: preset: Field required"):
+        read_sweep("x")
