@@ -54,11 +54,17 @@ def sweep(
     Args:
         name: of a file in ``sweeps``, or of ``grid``.
         settings: ``key=value`` on top of the sweep's settings, in every cell.
-        jobs: how many independent stages of a cell run side by side; as ``pipelines.run`` has it, if not said.
+        jobs: how many independent stages of a cell run side by side; if not said, as in ``pipelines.run``.
         cells: how many cells run side by side.
         grid: a sweep that has no file.
     """
-    definition = grid or read_sweep(name)
+    try:
+        return _run(name, grid or read_sweep(name), settings, jobs, cells)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
+
+
+def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None, cells: int) -> State[Any]:
     every = sweep_cells(definition, settings)
     with alone(name):
         left = [cell for cell in every if not is_finished(name, cell)]
