@@ -38,7 +38,7 @@ def write_summary(folder: Path, cells: Sequence[CellResults]) -> pd.DataFrame:
         One row a cell and method: seeds, mean and sample deviation of each figure (``last``).
     """
     if not cells:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["cell"])
     summary = _summarise(cells)
     contents = {
         "summary.csv": summary.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode(),
