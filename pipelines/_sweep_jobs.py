@@ -15,10 +15,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from pipelines._cell_workspace import absolute_places, make_workspace, tracked_files
-from pipelines._child_processes import ChildProcesses
+from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines._shared_stages import shared_stages
 from pipelines._sweep_cells import Cell
 from stages._paths import STATE
@@ -49,7 +49,10 @@ def run_job(job: Job, processes: ChildProcesses) -> State[Any]:
     logger = get_run_logger()
     logger.info("output: %s", job.log)
     command = [sys.executable, "-m", "pipelines.run", *job.arguments]
-    status, lines = processes.run(command, job.log, _ignore, job.environment, job.workspace)
+    try:
+        status, lines = processes.run(command, job.log, _ignore, job.environment, job.workspace)
+    except StoppedError:
+        return Cancelled(message="stopped with the sweep")
     if status:
         logger.error("\n".join(lines[-_SHOWN_LINES:]))
         return Failed(message=f"exit status {status}; its log: {job.log}")
