@@ -134,12 +134,12 @@ def main() -> int:
         parser.error("name a file of sweeps/, or give --axis")
     if arguments.cells < 1 or (arguments.jobs is not None and arguments.jobs < 1):
         parser.error("--jobs and --cells must be at least 1")
-    exit_on_signals()
     try:
         name, grid = _definition(arguments)
         cells = sweep_cells(grid or read_sweep(name), arguments.settings)
         if arguments.dry_run:
             return _tell_cells(name, cells)
+        exit_on_signals()
         state = sweep(name, arguments.settings, arguments.jobs, arguments.cells, grid, return_state=True)
         return _tell_outcome(name, state)
     except UserError as error:
