@@ -9,8 +9,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
@@ -20,6 +19,7 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from pipelines._artifacts import show_results
+from pipelines._child_processes import exit_on_signals
 from pipelines._graph import read_graph, stale_stages
 from pipelines._schedule import Schedule, reproduce_all
 from pipelines._settings import check_roots, merge_settings, write_params
@@ -103,9 +103,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
-    # A process started in the background may ignore SIGINT and would hand that on to its stages.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _exit_cleanly)
+    exit_on_signals()
     try:
         check_roots(merge_settings(arguments.preset, arguments.settings)[1])  # before a server starts
         state = pipeline(**vars(arguments), return_state=True)
@@ -124,11 +122,6 @@ def main() -> int:
         raise outcome
     _tell_comparison()
     return 0
-
-
-def _exit_cleanly(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave through ``atexit``, where Prefect stops its temporary server."""
-    sys.exit(128 + number)
 
 
 def _tell_failures(outcome: PipelineError) -> int:
