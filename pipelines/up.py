@@ -13,10 +13,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import psutil
 
 from actupose.errors import UserError
 from pipelines._stage_process import LOGS
@@ -106,11 +108,13 @@ def _environment() -> Mapping[str, str]:
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
-    try:
-        child.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
+    """End a child and all below it: Prefect's worker does not wait for its runs, which save first."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(child.pid)
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        for left in psutil.wait_procs(family, _STOP_SECONDS)[1]:
+            left.kill()
 
 
 def _wait_until_healthy(name: str, server: "subprocess.Popen[bytes]", health: str) -> None:
