@@ -103,7 +103,7 @@ TINY = {
     "poseda": {"hidden": 8, "weight": 0.1},
     "schedule": {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 3, "batch_size": 4},
     "optim": {"lr": 0.003, "decay": "step", "milestones": [1, 2], "factor": 0.1},
-    "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1},
+    "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1, "promotion_split": "test"},
     "compute": {
         "device": "cpu",
         "precision": "32-true",
@@ -112,7 +112,7 @@ TINY = {
         "workers": 0,
         "checkpoint_minutes": 5,
     },
-    "tracking": {"experiment": "tiny"},
+    "tracking": {"experiment": "tiny", "system_metrics": False},
     "train": {"methods": ["udape"], "seeds": [0]},
     "methods": {
         "source_only": _method("supervised"),

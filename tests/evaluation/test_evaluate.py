@@ -224,3 +224,57 @@ def test_a_whole_run_is_evaluated_from_its_outputs(project):
     result = evaluate(params, Inputs(project.ingested, project.bins, project.vae, run))
     assert [epoch for epoch, _ in result.epochs] == [0, 1]
     assert result.metrics["last"]["pck"]["all"] == pytest.approx(result.epochs[-1][1], abs=1e-6)
+
+
+def label_validation_split(project: Project) -> torch.Tensor:
+    """Six validation images whose poses grow ever less like the first; their labels (6, 16, 2)."""
+    poses = tiny_poses(6, 3)
+    for i in range(6):
+        poses[i, :, 0] += i * np.linspace(-1, 1, 16)
+    rows = [(f"target-test-{i:03d}", "test") for i in range(12)] + [(f"v{i}", "val") for i in range(6)]
+    keypoints = np.concatenate([tiny_poses(12, 2), poses])
+    write_samples(project.ingested / "target", rows, keypoints, np.ones((18, 16), bool))
+    return torch.from_numpy(poses)
+
+
+def promotion_of(project: Project, split: str | None) -> dict:
+    return evaluate(tiny_params(evaluation__promotion_split=split), inputs(project)).metrics["promotion"]
+
+
+def test_the_test_split_promotes_by_the_figures_of_the_last_model(project):
+    metrics = evaluate(PARAMS, inputs(project)).metrics
+    found, last = metrics["promotion"], metrics["last"]
+    assert (found["split"], found["count"]) == ("test", 12)
+    assert found["pck"] == last["pck"]
+    assert found["pck_all_hardest_third"] == last["pck_all_hardest_third"]
+
+
+def test_a_validation_split_promotes_by_its_own_labels_and_its_own_hardest_third(project):
+    poses = label_validation_split(project)
+    wide = tiny_params(evaluation__promotion_split="val", evaluation__threshold=0.4)
+    found = evaluate(wide, inputs(project)).metrics["promotion"]
+    images = DomainImages(project.ingested / "target", "val", BODY16)
+    predicted = predict_all(load_model(project.root / "run"), images, torch.device("cpu"), 0, 5).keypoints
+    near = (predicted - poses).norm(dim=2) < 0.4 * SIDE
+    limbs = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
+    assert (found["split"], found["count"]) == ("val", 6)
+    assert 0 < found["pck"]["all"] != found["pck_all_hardest_third"] < 1
+    assert found["pck"]["all"] == pytest.approx(float(near[:, limbs].float().mean()), abs=1e-6)
+    visible = torch.ones(6, 16, dtype=torch.bool)
+    values = normalise_poses(poses, visible)[0].flatten(1)
+    hardest = score_poses(load_vae(project.vae), values, visible).topk(2).indices  # six bins of one sample
+    share = float(near[hardest][:, limbs].float().mean())
+    assert found["pck_all_hardest_third"] == pytest.approx(share, abs=1e-6)
+
+
+def test_figures_for_promotion_are_comparable_only_if_they_are_of_the_same_labels(project):
+    label_validation_split(project)
+    first, test = promotion_of(project, "val"), promotion_of(project, "test")
+    assert first["measured_on"] == promotion_of(project, "val")["measured_on"] != test["measured_on"]
+    wider = tiny_params(evaluation__promotion_split="val", evaluation__threshold=0.1)
+    assert evaluate(wider, inputs(project)).metrics["promotion"]["measured_on"] != first["measured_on"]
+
+
+@pytest.mark.parametrize("split", [None, "val"])
+def test_without_labels_that_may_choose_there_are_no_figures_for_promotion(project, split):
+    assert promotion_of(project, split) == {}

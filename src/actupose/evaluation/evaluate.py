@@ -59,28 +59,70 @@ def evaluate(params: Params, inputs: Inputs) -> Evaluation:
 
     ``metrics["last"]`` is of the final model and the headline; ``best_on_target`` is of the saved epoch that
     does best on target test labels, as the literature reports, and is no result of unsupervised adaptation.
+    ``promotion`` is of the final model on the target split that may decide which model is put to use.
     A target without labels gets predictions and bins of the predicted poses, and no metrics.
     """
     model = load_model(inputs.run)
     model = model.to(pick_device(params.compute.device))
-    skeleton = SKELETONS[params.data.skeleton]
-    images = DomainImages(inputs.ingested / "target", "test", skeleton)
-    labels = read_labels(inputs.ingested / "target", "test", skeleton)
-    prediction = _predict(params, model, images)
-    bins, num_bins = _bins(params, inputs, images.sample_ids, labels, prediction)
-    truth = _truth(params, model, labels, bins, num_bins)
+    test = _predict_split(params, inputs, model, "test")
+    truth = test.truth
     metrics: dict[str, Any] = {"last": {}, "best_on_target": {}}
     epochs: list[tuple[int, float]] = []
     if truth.labelled:
-        metrics["last"] = summarise(prediction.keypoints, prediction.cell, truth)
-        epochs, metrics["best_on_target"] = _best_epoch(inputs.run, images.sample_ids, truth)
+        metrics["last"] = summarise(test.prediction.keypoints, test.prediction.cell, truth)
+        epochs, metrics["best_on_target"] = _best_epoch(inputs.run, test.sample_ids, truth)
     metrics["last"]["source_pck_all"] = _source_pck(params, inputs, model)
+    metrics["promotion"] = _promotion(params, inputs, model, test)
     return Evaluation(
-        _predictions_table(images.sample_ids, prediction, truth),
-        per_bin_table(prediction.keypoints, truth),
+        _predictions_table(test.sample_ids, test.prediction, truth),
+        per_bin_table(test.prediction.keypoints, truth),
         metrics,
         epochs,
     )
+
+
+@dataclass(frozen=True)
+class _SplitPrediction:
+    """What the model sees in one split of the target, beside the labels."""
+
+    sample_ids: list[str]
+    prediction: Prediction
+    truth: Truth
+
+
+def _predict_split(params: Params, inputs: Inputs, model: PoseModel, split: str) -> _SplitPrediction:
+    skeleton, folder = SKELETONS[params.data.skeleton], inputs.ingested / "target"
+    images, labels = DomainImages(folder, split, skeleton), read_labels(folder, split, skeleton)
+    prediction = _predict(params, model, images)
+    if not labels.visible.any():
+        bins, num_bins = _predicted_bins(params, inputs.vae, prediction)
+    elif split == "test":
+        bins, num_bins = _scored_bins(inputs, images.sample_ids), params.curriculum.num_bins
+    else:
+        bins, num_bins = _labelled_bins(params, inputs.vae, labels)
+    return _SplitPrediction(images.sample_ids, prediction, _truth(params, model, labels, bins, num_bins))
+
+
+def _promotion(params: Params, inputs: Inputs, model: PoseModel, test: _SplitPrediction) -> dict[str, Any]:
+    """Figures on the split that may choose; none where it has no labels.
+
+    ``measured_on`` is equal for two models if and only if their figures can be compared.
+    """
+    split = params.evaluation.promotion_split
+    if split is None:
+        return {}
+    labels = read_labels(inputs.ingested / "target", split, SKELETONS[params.data.skeleton])
+    if not labels.visible.any():
+        return {}
+    chosen = test if split == "test" else _predict_split(params, inputs, model, split)
+    figures = summarise(chosen.prediction.keypoints, chosen.prediction.cell, chosen.truth)
+    return {
+        "split": split,
+        "count": len(chosen.sample_ids),
+        "measured_on": chosen.truth.digest(chosen.sample_ids),
+        "pck": figures["pck"],
+        "pck_all_hardest_third": figures["pck_all_hardest_third"],
+    }
 
 
 def _predict(params: Params, model: PoseModel, images: DomainImages) -> Prediction:
@@ -102,15 +144,23 @@ def _truth(params: Params, model: PoseModel, labels: Labels, bins: Tensor, num_b
     )
 
 
-def _bins(
-    params: Params, inputs: Inputs, sample_ids: list[str], labels: Labels, prediction: Prediction
-) -> tuple[Tensor, int]:
-    """Bin of every test sample and the number of bins: from labels, else from the predicted poses."""
-    if not labels.visible.any():
-        return _predicted_bins(params, inputs.vae, prediction)
+def _scored_bins(inputs: Inputs, sample_ids: list[str]) -> Tensor:
+    """Bin of every test sample, as the score stage has it."""
     table = read_table(inputs.bins / "target" / "scores.parquet", SCORES, ["sample_id", "bin"])
     known = dict(zip(table.column("sample_id").to_pylist(), table.column("bin").to_pylist(), strict=True))
-    return torch.tensor([known.get(sample, NO_BIN) for sample in sample_ids]), params.curriculum.num_bins
+    return torch.tensor([known.get(sample, NO_BIN) for sample in sample_ids])
+
+
+def _labelled_bins(params: Params, vae: Path, labels: Labels) -> tuple[Tensor, int]:
+    """Bins of labelled poses that the score stage does not score; one without a size has none."""
+    poses, _, scale = normalise_poses(labels.keypoints, labels.visible)
+    usable = scale > 0
+    bins, num_bins = torch.full((len(usable),), NO_BIN), min(params.curriculum.num_bins, int(usable.sum()))
+    if num_bins:
+        seen = labels.visible[usable]
+        values = torch.where(seen[:, :, None], poses[usable], 0.0).flatten(1)
+        bins[usable] = assign_bins(score_poses(load_vae(vae), values, seen), num_bins)
+    return bins, num_bins
 
 
 def _predicted_bins(params: Params, vae: Path, prediction: Prediction) -> tuple[Tensor, int]:

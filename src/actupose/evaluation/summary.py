@@ -1,7 +1,8 @@
 """Metrics of predictions against labels: over all samples, by keypoint group and by bin (METHODS 7)."""
 
+import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,18 @@ class Truth:
         """Whether there is any label to compare with."""
         return bool(self.visible.any())
 
+    @property
+    def hardest_third(self) -> Tensor:
+        """(N,) whether a sample is in the hardest third of the bins."""
+        return self.bins >= math.ceil(self.num_bins * 2 / 3)
+
+    def digest(self, sample_ids: Sequence[str]) -> str:
+        """Name what PCK is measured with: the labels, the hardest third and the threshold; not the pixels."""
+        found = hashlib.sha256(f"{self.image_size} {self.threshold} {list(sample_ids)}".encode())
+        for part in (self.keypoints, self.visible, self.hardest_third):
+            found.update(part.numpy().tobytes())
+        return found.hexdigest()[:16]
+
     def cells(self) -> Tensor:
         """(N, K) arg-max cell of the drawn labels, -1 where not visible: the literature's ground truth."""
         cells = transform_points(self.keypoints, scale_matrix(self.image_size, self.heatmap_side))
@@ -87,15 +100,14 @@ def summarise(predicted: Tensor, cells: Tensor, truth: Truth) -> dict[str, Any]:
         truth: the labels.
     """
     groups = truth.skeleton.group_indices
-    errors = pose_errors(predicted, truth)
+    errors, hardest = pose_errors(predicted, truth), _pck(predicted, truth, truth.hardest_third)
     literature = pck_tllib_from_cells(cells, truth.cells(), (truth.heatmap_side, truth.heatmap_side))
-    hardest = truth.bins >= math.ceil(truth.num_bins * 2 / 3)
     return {
         "pck": _known(group_means(_pck(predicted, truth), groups)),
         "pck_tllib": _known(group_means(literature, groups)),
         "evalpose_bone": _number(errors.bone.nanmean()),
         "evalpose_angle": _number(errors.angle.nanmean()),
-        "pck_all_hardest_third": _number(group_means(_pck(predicted, truth, hardest), groups)["all"]),
+        "pck_all_hardest_third": _number(group_means(hardest, groups)["all"]),
     }
 
 

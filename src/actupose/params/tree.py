@@ -28,11 +28,16 @@ from actupose.params.training import (
 
 
 class EvaluationParams(Settings):
-    """``every_epochs``: how often training saves predictions on the target's test images (0: never)."""
+    """``every_epochs``: how often training saves predictions on the target's test images (0: never).
+
+    ``promotion_split`` of the target has the labels that choose the model to be put to use (null: none may).
+    What ``test`` chooses is not measured by it any more.
+    """
 
     batch_size: PositiveInt
     threshold: Annotated[float, Field(gt=0, lt=1)]
     every_epochs: NonNegativeInt
+    promotion_split: Literal["val", "test"] | None
 
 
 class ComputeParams(Settings):
@@ -47,9 +52,10 @@ class ComputeParams(Settings):
 
 
 class TrackingParams(Settings):
-    """MLflow experiment: one for each task."""
+    """MLflow experiment: one for each task; ``system_metrics`` adds CPU, memory and GPU of a training."""
 
     experiment: Annotated[str, Field(min_length=1, pattern=r"^[\w .-]+$")]
+    system_metrics: bool
 
 
 class TrainParams(Settings):
