@@ -5,10 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from actupose.evaluation.evaluate import Evaluation, Inputs, evaluate
-from actupose.nets.pose_model import load_model
 from actupose.params import Params, load_params
 from actupose.report.compare import write_run_figures
 from actupose.report.read import Folders
@@ -38,7 +35,7 @@ def main() -> None:
     result = evaluate(params, Inputs(INGESTED, BINS, VAE, RUNS / name))
     _write(name, params, result)
     with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
-        _track(mirror, name, params, result)
+        _track(mirror, name, result)
         folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED, STYLE)
         with tempfile.TemporaryDirectory() as folder:
             figures = write_run_figures(folders, Path(folder), params, args.method, args.seed)
@@ -57,7 +54,7 @@ def _write(name: str, params: Params, result: Evaluation) -> None:
         path.write_text(json.dumps(result.metrics, indent=2) + "\n")
 
 
-def _track(mirror: RunMirror, name: str, params: Params, result: Evaluation) -> None:
+def _track(mirror: RunMirror, name: str, result: Evaluation) -> None:
     run, last = RUNS / name, result.metrics["last"]
     mirror.log_epochs(read_table(run / "history.parquet", HISTORY).to_pylist())
     mirror.log_series({"target_epoch/pck_0.05": dict(result.epochs)})
@@ -76,8 +73,7 @@ def _track(mirror: RunMirror, name: str, params: Params, result: Evaluation) -> 
     mirror.log_files("evaluation", sorted((EVALUATIONS / name).iterdir()))
     mirror.log_files("run", [run / "history.parquet", run / "curriculum.parquet"])
     mirror.log_datasets()
-    example = np.zeros((2, 3, params.data.image_size, params.data.image_size), np.float32)
-    mirror.log_model(load_model(run), example, [run / "model.safetensors", run / "model.json"])
+    mirror.log_model(run, result.metrics["promotion"])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,17 @@ from stages._tracking.description import CELL, FLOW_RUN, PARENT_RUN, TrackedRun,
 from stages._tracking.mirror import RunMirror
 from stages._tracking.open_runs import OpenRun, StoreAwayError, close_dead, open_runs
 from stages._tracking.pipeline_run import finish_pipeline_run, run_page, start_pipeline_run
+from stages._tracking.registry import (
+    CANDIDATE,
+    CHAMPION,
+    Version,
+    aliases,
+    annotate,
+    fetch_model,
+    model_name,
+    set_aliases,
+    versions,
+)
 from stages._tracking.store import (
     Status,
     absolute_tracking_uri,
@@ -24,7 +35,9 @@ from stages._tracking.store import (
 from stages._tracking.sweep_run import finish_sweep_run, start_sweep_run
 
 __all__ = [
+    "CANDIDATE",
     "CELL",
+    "CHAMPION",
     "FLOW_RUN",
     "PARENT_RUN",
     "OpenRun",
@@ -32,17 +45,24 @@ __all__ = [
     "Status",
     "StoreAwayError",
     "TrackedRun",
+    "Version",
     "absolute_tracking_uri",
+    "aliases",
+    "annotate",
     "close_dead",
     "describe_run",
+    "fetch_model",
     "finish_pipeline_run",
     "finish_sweep_run",
     "local_database",
+    "model_name",
     "open_runs",
     "prepare_store",
     "run_page",
+    "set_aliases",
     "start_pipeline_run",
     "start_sweep_run",
     "tracking_uri",
+    "versions",
     "without_password",
 ]

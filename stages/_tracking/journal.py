@@ -24,12 +24,12 @@ class Journal:
         for line in whole.splitlines():
             self._remember(json.loads(line))
 
-    def append(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Add one line, on disk when this returns; what is not finite is left out."""
+    def append(self, step: int, metrics: Mapping[str, float], time_ms: int | None = None) -> None:
+        """Add one line (of now, if no time is given), on disk when this returns; only what is finite."""
         finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
         if not finite:
             return
-        line = {"time": int(time.time() * 1000), "step": step, "metrics": finite}
+        line = {"time": time_ms or int(time.time() * 1000), "step": step, "metrics": finite}
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()

@@ -14,8 +14,10 @@ from actupose.tables import atomic_path
 from stages._paths import STATE
 from stages._tracking.description import RUN_KEY, TRAINING_ID, TrackedRun
 from stages._tracking.journal import Journal
-from stages._tracking.model import dataset_inputs, log_pt2
+from stages._tracking.machine import PREFIX, MachineSampler
+from stages._tracking.model import dataset_inputs
 from stages._tracking.process import process_tags
+from stages._tracking.registry import promotion_metrics, register
 from stages._tracking.store import (
     Status,
     connect,
@@ -34,9 +36,7 @@ from stages._tracking.store import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     from mlflow import MlflowClient
-    from torch import nn
 
 LINKS = STATE / "mlflow_runs"
 _PAUSE_FACTOR = 20  # a server that never answers may cost a twentieth of the time, and no more
@@ -66,6 +66,7 @@ class RunMirror:
         self._client: MlflowClient | None = None
         self._next_try = 0.0
         self._warned = False
+        self._sampler: MachineSampler | None = None
 
     @classmethod
     def open(cls, folder: Path, run: TrackedRun) -> Self:
@@ -93,6 +94,8 @@ class RunMirror:
         except BaseException as error:  # a signal: MLflow may have begun the run already
             self.__exit__(type(error), error, None)
             raise
+        if self._trains and self.run.system_metrics:
+            self._sampler = MachineSampler()
         return self
 
     def __exit__(
@@ -107,6 +110,7 @@ class RunMirror:
         """Metrics of one epoch; those the journal already holds for it are not logged again."""
         fresh = {key: value for key, value in metrics.items() if (key, epoch) not in self._journal.values}
         self._journal.append(epoch, fresh)
+        self._note_machine()
         self._mirror()
 
     def log_epochs(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -147,16 +151,27 @@ class RunMirror:
         """Log both ingested tables as data sets whose digest is DVC's hash."""
         self._attempt(lambda client, run: client.log_inputs(run, datasets=dataset_inputs()))
 
-    def log_model(self, model: "nn.Module", images: "np.ndarray", files: Iterable[Path]) -> None:
-        """Log a pose model as pt2 (torch.export: no pickle) with signature, example and other ``files``."""
-        self._attempt(lambda _client, run: log_pt2(run, model, images, [str(path) for path in files]))
+    def log_model(self, folder: Path, promotion: Mapping[str, Any]) -> None:
+        """Register the model in ``folder``, once; ``promotion`` holds its figures on the promotion split."""
+        self.log_scalars(promotion_metrics(promotion))
+        self._attempt(lambda client, run_id: register(client, run_id, self.run, folder, promotion))
 
     def finish(self, status: Status) -> None:
         """Set the final status; sent later if the server is away."""
+        if self._sampler:
+            self._sampler.stop()
+        self._note_machine()
         self._link.status = status
         self._save()
         self._next_try = 0.0
         self._mirror()
+
+    def _note_machine(self) -> None:
+        """Move samples of the machine to the journal: its steps count on in a resumed run."""
+        known = [step for key, step in self._journal.values if key.startswith(PREFIX)]
+        samples = self._sampler.take() if self._sampler else []
+        for step, sample in enumerate(samples, max(known, default=-1) + 1):
+            self._journal.append(step, sample.metrics, sample.time)
 
     def _attempt(self, send: Callable[["MlflowClient", str], object]) -> None:
         """Send what is no metric, if the server is there: the stage's own files remain the record of it."""

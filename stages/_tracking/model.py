@@ -1,22 +1,34 @@
-"""Models and data sets in MLflow's terms."""
+"""A trained model and its data sets in MLflow's terms."""
 
 import contextlib
-import copy
+import io
 import json
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+from PIL import Image
 
+import actupose
+from actupose.nets.pose_model import ModelInfo
+from actupose.skeleton import SKELETONS
 from stages._paths import INGESTED
 from stages._tracking.store import tracking_uri
 
 if TYPE_CHECKING:
-    import numpy as np
     from mlflow.entities import DatasetInput
-    from torch import nn
+    from mlflow.models import ModelSignature
+
+MODEL_FILES = ("model.safetensors", "model.json")
+
+# What actupose.inference imports, and pandas, in which MLflow hands images over.
+INFERENCE_PACKAGES = (
+    *("numpy", "opencv-python", "pandas", "pillow", "pyarrow", "pydantic", "pyyaml"),
+    *("safetensors", "torch", "transformers"),
+)
 
 
 def dataset_inputs() -> list["DatasetInput"]:
@@ -41,34 +53,45 @@ def _dvc_hash(path: str) -> str:
     return next((str(out["md5"]) for out in outs if out["path"] == path), "not-in-dvc")
 
 
-def log_pt2(run_id: str, model: "nn.Module", images: "np.ndarray", files: list[str]) -> None:
-    """Log a network whose output is (B, K, 3): x, y in pixels and confidence."""
+def log_pyfunc(run_id: str, folder: Path) -> str:
+    """Log the model in ``folder`` as files and code, without a pickle; returns MLflow's id of it."""
     import mlflow
-    import torch
-    from mlflow.models import infer_signature
+    import pandas as pd
 
-    class Keypoints(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = copy.deepcopy(model).cpu()
-
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            prediction = self.model(batch)
-            return torch.cat([prediction.keypoints, prediction.confidence[..., None]], dim=-1)
-
-    served = Keypoints().eval()
-    with torch.no_grad():
-        answer = served(torch.from_numpy(images)).numpy()
+    info = ModelInfo.model_validate_json((folder / "model.json").read_text())
     with _fluent_mlflow(run_id):
-        mlflow.pytorch.log_model(
-            served,
+        logged = mlflow.pyfunc.log_model(
             name="model",
-            serialization_format="pt2",
-            signature=infer_signature(images, answer),
-            input_example=images,
-            extra_files=files,
-            pip_requirements=[f"torch=={torch.__version__.split('+')[0]}"],
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={name: str(folder / name) for name in MODEL_FILES},
+            code_paths=[str(Path(actupose.__file__).parent)],
+            signature=_signature(info),
+            input_example=pd.DataFrame({"image": [_blank_image(info.image_size)]}),
+            pip_requirements=[f"{name}=={_released(name)}" for name in INFERENCE_PACKAGES],
         )
+    return str(logged.model_id)
+
+
+def _signature(info: ModelInfo) -> "ModelSignature":
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Object, Property
+
+    keypoint = Object([Property(name, DataType.double) for name in ("x", "y", "confidence")])
+    outputs = [ColSpec(keypoint, name) for name in SKELETONS[info.skeleton].keypoints]
+    return ModelSignature(Schema([ColSpec(DataType.binary, "image")]), Schema(outputs))
+
+
+def _blank_image(side: int) -> bytes:
+    """No picture of the user's: a model is handed to others."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _released(package: str) -> str:
+    """Version of a package as an index has it, without the mark of a local build."""
+    return version(package).partition("+")[0]
 
 
 @contextlib.contextmanager
