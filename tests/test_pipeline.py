@@ -40,7 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The finished project and what ``dvc repro`` printed."""
     folder = tmp_path_factory.mktemp("pipeline") / "project"
     make_project(folder, {"train.methods": list(METHODS)})
-    return folder, run(folder, "dvc", "repro")
+    return folder, run(folder, "dvc", "repro", MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL="0.2")
 
 
 @pytest.fixture
@@ -173,10 +173,23 @@ def test_mlflow_names_the_data_by_dvcs_hash(
             assert outs[f"data/ingested/{item.dataset.name}/samples.parquet"] == item.dataset.digest
 
 
-def test_mlflow_has_the_models(project: tuple[Path, str]) -> None:
-    models = list((project[0] / ".state" / "mlartifacts").rglob("MLmodel"))
-    assert len(models) == len(RUNS)
-    assert all((path.parent / "extra_files" / "model.safetensors").exists() for path in models)
+def test_every_model_is_a_version_with_its_figures_for_promotion(
+    tracked: tuple[MlflowClient, dict[str, Run]],
+) -> None:
+    client, runs = tracked
+    versions = {found.run_id: found for found in client.search_model_versions("name = 'actupose-shrunk'")}
+    assert set(versions) == {found.info.run_id for found in runs.values()}
+    for found in runs.values():
+        tags = versions[found.info.run_id].tags
+        assert tags["actupose.run_key"] == found.data.tags["actupose.run_key"]
+        for metric in ("promotion/pck_0.05", "promotion/pck_0.05_hardest_third"):
+            assert float(tags[metric]) == found.data.metrics[metric]
+
+
+def test_mlflow_shows_the_machine_of_every_training(tracked: tuple[MlflowClient, dict[str, Run]]) -> None:
+    for found in tracked[1].values():
+        machine = {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"}
+        assert machine <= set(found.data.metrics)
 
 
 def test_mlflow_has_tables_and_figures(tracked: tuple[MlflowClient, dict[str, Run]]) -> None:
@@ -207,7 +220,9 @@ def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:
         ({"methods.actupose.weights.evalpose": 0.3}, {"train@actupose-0"}),
         ({"methods.udape_vae_cl.curriculum": "uniform"}, {"train@udape_vae_cl-0"}),
         ({"evaluation.threshold": 0.1}, {f"evaluate@{name}" for name in RUNS}),
+        ({"evaluation.promotion_split": "test"}, {f"evaluate@{name}" for name in RUNS}),
         ({"tracking.experiment": "renamed"}, set()),
+        ({"tracking.system_metrics": False}, set()),
         ({"compute.workers": 1}, set()),
         ({"adaptation.gamma": 0.2}, {f"train@{name}" for name in RUNS}),
         ({"data.target.seed": 7}, {"ingest@target"}),

@@ -5,8 +5,11 @@ MLflow's own monitor asks the server at every sample, and ends for good when it 
 
 import os
 import time
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
 
 if TYPE_CHECKING:
     from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
@@ -26,15 +29,14 @@ class MachineSampler:
     """Samples in a thread until stopped, every MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL seconds (10)."""
 
     def __init__(self) -> None:
-        self._samples: list[Sample] = []
+        self._samples: SimpleQueue[Sample] = SimpleQueue()
         self._stopped = Event()
         self._interval = float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or _INTERVAL_SECONDS)
         Thread(target=self._sample_on, daemon=True).start()
 
     def take(self) -> list[Sample]:
         """What has come in since the last call."""
-        taken, self._samples = self._samples, []
-        return taken
+        return [self._samples.get() for _ in range(self._samples.qsize())]
 
     def stop(self) -> None:
         """End the thread at its next turn; nobody waits for it."""
@@ -42,6 +44,7 @@ class MachineSampler:
 
     def _sample_on(self) -> None:
         monitors = _monitors()
+        psutil.cpu_percent()  # the load since the last call: the first one tells nothing
         while not self._stopped.wait(self._interval):
             metrics: dict[str, float] = {}
             for monitor in monitors:
@@ -49,7 +52,7 @@ class MachineSampler:
                 metrics |= monitor.aggregate_metrics()
                 monitor.clear_metrics()
             named = {PREFIX + key: float(value) for key, value in metrics.items()}
-            self._samples.append(Sample(int(time.time() * 1000), named))
+            self._samples.put(Sample(int(time.time() * 1000), named))
 
 
 def _monitors() -> list["BaseMetricsMonitor"]:

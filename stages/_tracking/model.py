@@ -13,7 +13,6 @@ import yaml
 from PIL import Image
 
 import actupose
-from actupose.nets.pose_model import ModelInfo
 from actupose.skeleton import SKELETONS
 from stages._paths import INGESTED
 from stages._tracking.store import tracking_uri
@@ -21,6 +20,8 @@ from stages._tracking.store import tracking_uri
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
     from mlflow.models import ModelSignature
+
+    from actupose.nets.pose_model import ModelInfo
 
 MODEL_FILES = ("model.safetensors", "model.json")
 
@@ -58,6 +59,8 @@ def log_pyfunc(run_id: str, folder: Path) -> str:
     import mlflow
     import pandas as pd
 
+    from actupose.nets.pose_model import ModelInfo
+
     info = ModelInfo.model_validate_json((folder / "model.json").read_text())
     with _fluent_mlflow(run_id):
         logged = mlflow.pyfunc.log_model(
@@ -72,7 +75,7 @@ def log_pyfunc(run_id: str, folder: Path) -> str:
     return str(logged.model_id)
 
 
-def _signature(info: ModelInfo) -> "ModelSignature":
+def _signature(info: "ModelInfo") -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Object, Property

@@ -2,16 +2,15 @@ import json
 import os
 import subprocess
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 from mlflow_server import all_runs, points
 
-from actupose.nets.pose_model import ModelInfo, PoseModel
-from actupose.nets.pose_resnet import PoseResNet
 from actupose.params import Params, load_params
 from stages._tracking import RunMirror, describe_run, finish_pipeline_run, start_pipeline_run
 
@@ -61,8 +60,9 @@ def test_a_run_has_its_metrics_params_and_tags(params: Params, monkeypatch: pyte
     assert run.data.params["schedule.epochs"] == "20"
     wanted = {"dvc.stage": "train@udape-0", "dvc.experiment": "bold-fox", "mlflow.parentRunId": "abc"}
     wanted |= {"skeleton": "body16", "source": "figures", "target": "figures", "selection": "last"}
+    wanted |= {"supervision": "source", "mlflow.source.type": "LOCAL"}
     assert wanted.items() <= run.data.tags.items()
-    assert {"dvc.lock", "params_hash"} <= set(run.data.tags)
+    assert {"dvc.lock", "params_hash", "mlflow.user", "mlflow.source.name"} <= set(run.data.tags)
     assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
@@ -210,31 +210,51 @@ def test_the_parent_run_holds_its_children_and_the_report(
     assert [item.path for item in client.list_artifacts(parent, "reports")] == ["reports/comparison.md"]
 
 
-def test_model_and_data_sets_are_logged_with_signature_and_hash(params: Params, project: Path) -> None:
-    import mlflow
-
+def test_data_sets_are_logged_with_dvcs_hash(params: Params) -> None:
     outs = [{"path": "data/ingested/source/samples.parquet", "md5": "0" * 32}]
     Path("dvc.lock").write_text(json.dumps({"stages": {"ingest@source": {"outs": outs}}}))
-    torch.manual_seed(0)
-    info = ModelInfo(skeleton="body16", image_size=64, network=params.network, heatmap=params.heatmap)
-    model = PoseModel(PoseResNet(16, params.network), info).eval()
-    card = project / "model.json"
-    card.write_text(info.model_dump_json())
-    images = np.random.default_rng(0).random((2, 3, 64, 64), np.float32)
     with RunMirror.reopen(describe_run(params, "udape", 0)) as mirror:
         mirror.log_datasets()
-        mirror.log_model(model, images, [card])
     assert "MLFLOW_TRACKING_URI" not in os.environ
-
     (run,) = all_runs(local_client())
     digests = {item.dataset.name: item.dataset.digest for item in run.inputs.dataset_inputs}
     assert digests == {"source": "0" * 32, "target": "not-in-dvc"}
-    (place,) = project.rglob("MLmodel")
-    assert not list(place.parent.rglob("*.pkl"))
-    assert (place.parent / "extra_files" / "model.json").exists()
-    served = mlflow.pyfunc.load_model(str(place.parent))
-    assert served.metadata.signature is not None
-    three = np.concatenate([images, images[:1]])
-    with torch.no_grad():
-        expected = model(torch.from_numpy(three))
-    np.testing.assert_allclose(served.predict(three)[..., :2], expected.keypoints.numpy(), atol=1e-3)
+
+
+def machine_points(run_id: str) -> list[Metric]:
+    return list(local_client().get_metric_history(run_id, "system/cpu_utilization_percentage"))
+
+
+def train_for(seconds: float, params: Params) -> None:
+    with RunMirror.open(FOLDER, describe_run(params, "udape", 0)) as mirror:
+        mirror.log_epoch(0, {"source": 1.0})
+        time.sleep(seconds)
+
+
+def test_a_training_run_shows_the_machine_and_a_resumed_one_goes_on(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    train_for(1.0, params)
+    (run,) = all_runs(local_client())
+    first = machine_points(run.info.run_id)
+    assert len(first) > 2
+    assert 0 < run.data.metrics["system/system_memory_usage_percentage"] <= 100
+    train_for(1.0, params)
+    points = machine_points(run.info.run_id)
+    assert len(points) > len(first) + 2
+    assert [point.step for point in points] == list(range(len(points)))
+    assert all(before.timestamp < after.timestamp for before, after in pairwise(points))
+    with RunMirror.reopen(describe_run(params, "udape", 0)):  # an evaluation tells nothing of its machine
+        time.sleep(0.3)
+    assert len(machine_points(run.info.run_id)) == len(points)
+
+
+def test_the_machine_is_left_out_where_the_settings_say_so(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    tracking = params.tracking.model_copy(update={"system_metrics": False})
+    train_for(0.3, params.model_copy(update={"tracking": tracking}))
+    (run,) = all_runs(local_client())
+    assert not [key for key in run.data.metrics if key.startswith("system/")]
