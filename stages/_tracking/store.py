@@ -24,6 +24,8 @@ _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+for _name, _value in _SETTINGS.items():  # MLflow reads some of them when it is imported
+    os.environ.setdefault(_name, _value)
 
 
 def tracking_uri() -> str:
@@ -48,8 +50,7 @@ def connect(patience_seconds: int = _PATIENCE_SECONDS) -> "MlflowClient":
 
     Without the lock, processes that start together on a missing database migrate it twice and fail.
     """
-    for name, value in {**_SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(patience_seconds)}.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(patience_seconds))
     from mlflow import MlflowClient
 
     uri = tracking_uri()
