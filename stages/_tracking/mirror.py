@@ -160,7 +160,10 @@ class RunMirror:
         """Set the final status; sent later if the server is away."""
         if self._sampler:
             self._sampler.stop()
-        self._note_machine()
+        try:
+            self._note_machine()
+        except OSError as error:  # the disk is full; the status goes out all the same
+            self._warn(error)
         self._link.status = status
         self._save()
         self._next_try = 0.0

@@ -20,7 +20,7 @@ from stored_models import (
 
 from actupose.errors import UserError
 from pipelines._promotion_rule import RULE
-from pipelines.promote import decide, write
+from pipelines.promote import decide, main, write
 
 ROOT = Path(__file__).parents[2]
 PARAMS = small_params()
@@ -87,9 +87,9 @@ def test_a_second_promotion_does_nothing_and_says_so(project: Path) -> None:
     assert (project / ".state/mlflow.db").read_bytes() == before
 
 
-def run_promote(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_promote(project: Path) -> subprocess.CompletedProcess[str]:
     places = {"PREFECT_HOME": str(project / ".state/prefect"), "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-    command = [sys.executable, "-m", "pipelines.promote", *arguments]
+    command = [sys.executable, "-m", "pipelines.promote"]
     return subprocess.run(
         command, cwd=project, env={**os.environ, **places}, capture_output=True, text=True, check=False
     )
@@ -105,18 +105,23 @@ def test_the_command_promotes_and_leaves_an_artifact_in_prefect(project: Path) -
     assert f"# {NAME} version 2: promoted: {FIRST}".encode() in written
 
 
-def test_a_dry_run_tells_the_refusal_by_its_status_and_writes_nothing(project: Path) -> None:
+def test_a_dry_run_tells_the_refusal_by_its_status_and_writes_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     client().set_registered_model_alias(NAME, "champion", "1")
     before = (project / ".state/mlflow.db").read_bytes()
-    done = run_promote(project, "--dry-run", "--noise", "0.5")
-    assert done.returncode == 1
-    assert done.stdout.endswith("noise 50.00: not better by more than noise\n")
+    monkeypatch.setattr(sys, "argv", ["promote", "--dry-run", "--noise", "0.5"])
+    assert main() == 1
+    assert capsys.readouterr().out.endswith("noise 50.00: not better by more than noise\n")
     assert (project / ".state/mlflow.db").read_bytes() == before
 
 
-def test_a_version_that_is_not_there_is_one_line(project: Path) -> None:
-    with pytest.raises(UserError, match=f"^--version 9: {NAME} has the versions 1, 2$"):
-        decide(None, 9, None)
+def test_a_version_that_is_not_there_is_one_line_and_status_2(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["promote", "--version", "9"])
+    assert main() == 2
+    assert capsys.readouterr().err == f"error: --version 9: {NAME} has the versions 1, 2\n"
 
 
 def test_an_experiment_without_models_is_one_line(project: Path) -> None:
