@@ -19,13 +19,14 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.sorting import FlowRunSort
 
 FOLDER = Path(__file__).parent
-OFFLINE = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 DRAWN_MS = 3000
 
 
 def main() -> None:
     """Compare two runs in MLflow, show a flow run's stages and its artifacts in Prefect."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("--mlflow", default="http://127.0.0.1:5000")
     parser.add_argument("--prefect", default="http://127.0.0.1:4200")
     parser.add_argument("--experiment", default="figures")
@@ -34,9 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(
-            executable_path=arguments.browser, args=[*OFFLINE, *sandbox]
-        )
+        browser = playwright.chromium.launch(executable_path=arguments.browser, args=[*QUIET, *sandbox])
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         compare_bins(page, arguments)
         flow_run(page, arguments.prefect)

@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from actupose.errors import UserError
-from pipelines._slots import SLOTS, visible_gpus
+from pipelines.stage_runs.slots import SLOTS, visible_gpus
 from stages._tracking import prepare_store
 
 POOL = "local"

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from actupose.errors import UserError
 from actupose.params import Params, load_params
-from pipelines._check import Check
-from pipelines._check_locks import check_locks
-from pipelines._check_machine import check_devices, check_disk, check_packages
-from pipelines._check_services import check_prefect, check_runs
 from pipelines._settings import missing_roots
+from pipelines.checks.check import Check
+from pipelines.checks.locks import check_locks
+from pipelines.checks.machine import check_devices, check_disk, check_packages
+from pipelines.checks.services import check_prefect, check_runs
 from stages._paths import PARAMS
 from stages._tracking import OpenRun, StoreAwayError, close_dead
 

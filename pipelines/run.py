@@ -18,14 +18,14 @@ from prefect.states import Completed, Failed
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
-from pipelines._artifacts import show_results
 from pipelines._child_processes import exit_on_signals
-from pipelines._graph import read_graph, stale_stages
-from pipelines._schedule import Schedule, reproduce_all
 from pipelines._settings import check_roots, merge_settings, write_params
-from pipelines._slots import slots_on_server
-from pipelines._stage_process import StageError, StageProcesses
-from pipelines._workspace import occupied_workspace
+from pipelines.stage_runs.artifacts import show_results
+from pipelines.stage_runs.graph import read_graph, stale_stages
+from pipelines.stage_runs.schedule import Schedule, reproduce_all
+from pipelines.stage_runs.slots import slots_on_server
+from pipelines.stage_runs.stage_process import StageError, StageProcesses
+from pipelines.stage_runs.workspace import occupied_workspace
 from stages._paths import REPORTS
 from stages._tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
 

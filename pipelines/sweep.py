@@ -29,11 +29,11 @@ from prefect.states import Completed, Failed
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
-from pipelines._cell_workspace import clear_workspace
 from pipelines._child_processes import GRACE_SECONDS, ChildProcesses, exit_on_signals
-from pipelines._sweep_cells import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
-from pipelines._sweep_jobs import Job, cell_jobs, run_job, run_jobs, with_shared_stages
-from pipelines._sweep_results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
+from pipelines.cells.definition import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
+from pipelines.cells.jobs import Job, cell_jobs, run_job, run_jobs, with_shared_stages
+from pipelines.cells.results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
+from pipelines.cells.workspace import clear_workspace
 from stages._paths import STATE
 from stages._tracking import Status, finish_sweep_run, start_sweep_run
 

@@ -21,7 +21,7 @@ from typing import NoReturn
 import psutil
 
 from actupose.errors import UserError
-from pipelines._stage_process import LOGS
+from pipelines.stage_runs.stage_process import LOGS
 from stages._paths import STATE
 
 HOST = "127.0.0.1"

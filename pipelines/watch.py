@@ -13,7 +13,7 @@ from prefect.events import emit_event
 from prefect.states import Completed
 
 from actupose.params import load_params
-from pipelines._workspace import occupied_workspace
+from pipelines.stage_runs.workspace import occupied_workspace
 from stages._paths import PARAMS
 
 CHANGED = "actupose.data.changed"

@@ -9,9 +9,9 @@ from dvc.repo import Repo
 
 from actupose.errors import UserError
 from actupose.params import load_params
-from pipelines._cell_workspace import absolute_places, make_workspace, tracked_files
 from pipelines._settings import merge_settings
-from pipelines._shared_stages import shared_stages
+from pipelines.cells.shared_stages import shared_stages
+from pipelines.cells.workspace import absolute_places, make_workspace, tracked_files
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\

@@ -21,9 +21,9 @@ from mlflow import MlflowClient
 from mlflow_server import all_runs, free_port
 
 from actupose.params import load_params
-from pipelines._check_locks import check_locks
-from pipelines._check_machine import check_devices, check_disk, check_packages
-from pipelines._check_services import check_prefect, check_runs
+from pipelines.checks.locks import check_locks
+from pipelines.checks.machine import check_devices, check_disk, check_packages
+from pipelines.checks.services import check_prefect, check_runs
 from pipelines.cli import main
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from mlflow.entities import Run
 
 from actupose.errors import UserError
 from pipelines._child_processes import StoppedError
-from pipelines._graph import read_graph, stale_stages
-from pipelines._stage_process import LockBusyError, StageError, StageProcesses, log_path
+from pipelines.stage_runs.graph import read_graph, stale_stages
+from pipelines.stage_runs.stage_process import LockBusyError, StageError, StageProcesses, log_path
 
 ROOT = Path(__file__).parents[2]
 LONG_STAGE = """\

@@ -2,7 +2,7 @@ import uuid
 
 import pytest
 
-from pipelines._slots import computing_slot, free_gpu, visible_gpus
+from pipelines.stage_runs.slots import computing_slot, free_gpu, visible_gpus
 
 
 @pytest.fixture

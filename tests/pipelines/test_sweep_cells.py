@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from actupose.errors import UserError
-from pipelines._sweep_cells import Cell, Sweep, parse_axes, read_sweep, sweep_cells
+from pipelines.cells.definition import Cell, Sweep, parse_axes, read_sweep, sweep_cells
 
 ROOT = Path(__file__).parents[2]
 

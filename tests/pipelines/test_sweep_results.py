@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from actupose.report.sweep import CellResults, write_summary
-from pipelines._sweep_results import cell_metrics
+from pipelines.cells.results import cell_metrics
 
 
 def results(folder: Path, name: str, figures: dict[str, list[float]]) -> CellResults:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prefect.artifacts import create_table_artifact
 
 from actupose.tables import atomic_path
-from pipelines._sweep_cells import SWEEPS, Cell
+from pipelines.cells.definition import SWEEPS, Cell
 from stages._paths import EVALUATIONS
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 
-from pipelines._cell_workspace import absolute_places, make_workspace, tracked_files
 from pipelines._child_processes import ChildProcesses, StoppedError
-from pipelines._shared_stages import shared_stages
-from pipelines._sweep_cells import Cell
+from pipelines.cells.definition import Cell
+from pipelines.cells.shared_stages import shared_stages
+from pipelines.cells.workspace import absolute_places, make_workspace, tracked_files
 from stages._paths import STATE
 from stages._tracking import CELL, PARENT_RUN, absolute_tracking_uri
 

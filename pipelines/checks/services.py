@@ -3,7 +3,7 @@
 import os
 import urllib.request
 
-from pipelines._check import Check
+from pipelines.checks.check import Check
 from stages._tracking import (
     OpenRun,
     StoreAwayError,

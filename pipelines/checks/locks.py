@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from pipelines._check import Check
+from pipelines.checks.check import Check
 
 _NAME = "DVC"
 _CLOCK_SECONDS = 2.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from actupose.params import ComputeParams
-from pipelines._check import Check
+from pipelines.checks.check import Check
 from stages._paths import STATE
 
 _RESULTS = ("data", "models", "runs", "evaluations", "reports", ".dvc/cache")

@@ -13,10 +13,10 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
-from pipelines._artifacts import Progress
 from pipelines._child_processes import StoppedError
-from pipelines._slots import computing_slot
-from pipelines._stage_process import LockBusyError, StageError, StageProcesses
+from pipelines.stage_runs.artifacts import Progress
+from pipelines.stage_runs.slots import computing_slot
+from pipelines.stage_runs.stage_process import LockBusyError, StageError, StageProcesses
 
 
 @dataclass(frozen=True)

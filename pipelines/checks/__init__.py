@@ -1,0 +1,1 @@
+"""What `actupose doctor` looks at."""
