@@ -10,7 +10,7 @@ from stages._entry import run_stage
 from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, REPORTS, RUNS, STYLE
 
 
-def compare() -> None:
+def main() -> None:
     """Write ``reports/`` and print the comparison."""
     folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED, STYLE)
     comparison = write_report(folders, REPORTS, load_params(PARAMS))
@@ -19,4 +19,4 @@ def compare() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(compare)
+    run_stage(main)

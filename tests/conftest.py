@@ -9,6 +9,21 @@ settings.register_profile("same every time", derandomize=True, deadline=None, da
 settings.load_profile("same every time")
 pytest.register_assert_rewrite("corpus_files", "spoilt")  # their asserts tell what differs
 
+LONGEST = (
+    "test_pipeline",
+    "test_deployments",
+    "test_sweep",
+    "test_kills",
+    "test_tracking_outage",
+    "test_run",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: at the end no worker shall wait for another."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 QUIET = {
     "DO_NOT_TRACK": "1",
     "DVC_NO_ANALYTICS": "1",

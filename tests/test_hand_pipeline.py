@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from shrunk_project import make_project, run
+from shrunk_project import make_project, prepare, run_here
 
 from actupose import tables
 
@@ -14,7 +14,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hands") / "project"
     adain = {"style.kind": "adain", "style.adain.steps": 4, "style.adain.channels": 4}
     make_project(folder, {"data.skeleton": "hand21", "train.methods": ["regda", "actupose"], **adain})
-    run(folder, "dvc", "repro")
+    prepare(folder)
+    for method in ("regda", "actupose"):
+        run_here(folder, "train", method, "0")
+        run_here(folder, "evaluate", method, "0")
+    run_here(folder, "compare")
     return folder
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from shrunk_project import environment, make_project, run
+from shrunk_project import environment, make_project, prepare, run, run_here
 
 EVERY_STEP = 1e-9  # minutes between checkpoints: many moments fall into the writing of one
 STAGES = {
@@ -34,7 +34,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything up to an evaluated run of actupose."""
     folder = tmp_path_factory.mktemp("kills") / "project"
     make_project(folder, {"train.methods": ["actupose"], "compute.checkpoint_minutes": EVERY_STEP})
-    run(folder, "dvc", "repro", "evaluate")
+    prepare(folder)
+    run_here(folder, "train", "actupose", "0")
+    run_here(folder, "evaluate", "actupose", "0")
     return folder
 
 

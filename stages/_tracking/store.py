@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Status = Literal["RUNNING", "FINISHED", "KILLED", "FAILED"]
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # the UI shows charts of runs, not chats
+
 # Training must never hang on its tracker: one try and a short wait, because the journal sends the rest later.
 _PATIENCE_SECONDS = 10
 _SETTINGS = {
@@ -78,7 +80,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     if found := client.get_experiment_by_name(name):
         return str(found.experiment_id)
     try:
-        return str(client.create_experiment(name, artifact_location=place))
+        return str(client.create_experiment(name, artifact_location=place, tags=_KIND))
     except MlflowException:  # another stage was faster
         if found := client.get_experiment_by_name(name):
             return str(found.experiment_id)

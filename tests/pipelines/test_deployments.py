@@ -19,12 +19,13 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, FlowRunFilterId, LogFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
-from shrunk_project import environment, make_project, run_here
+from shrunk_project import environment, make_project, prepare, run, run_here
 
 TINY = {
     "train.methods": ["source_only"],
     "schedule": {"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 4, "batch_size": 8},
 }
+PREPARED = ("ingest", "normalise", "train_vae", "score", "train_style")
 TRAIN = "train@source_only-0"
 LONG = {"schedule.epochs": 60, "evaluation.every_epochs": 60}
 ENDS = ("Completed", "Failed", "Crashed", "Cancelled")
@@ -58,6 +59,8 @@ class Stack:
 def stack(tmp_path_factory):
     project = tmp_path_factory.mktemp("deployments") / "project"
     make_project(project, TINY)
+    prepare(project)  # quicker here than in eight processes
+    run(project, "dvc", "commit", "--force", *PREPARED)
     port, mlflow_port = free_port(), free_port()
     command = [sys.executable, "-m", "pipelines.cli", "up", "--port", str(port)]
     output = project.parent / "up.txt"
@@ -198,10 +201,10 @@ def test_new_data_start_the_pipeline_again(stack, first):
     assert told.state.message == "changed: source, target"
     wait_until(lambda: bool(triggered()))
     new.unlink()
-    for run in triggered():
-        stack.wait(run.id, *ENDS, "Running")
-        stack.prefect.set_flow_run_state(run.id, Cancelling())
-        stack.wait(run.id)
+    for flow_run in triggered():
+        stack.wait(flow_run.id, *ENDS, "Running")
+        stack.prefect.set_flow_run_state(flow_run.id, Cancelling())
+        stack.wait(flow_run.id)
 
 
 def test_zombies_are_found_by_their_missing_heartbeat(stack):
