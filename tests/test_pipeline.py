@@ -153,7 +153,7 @@ def test_mlflow_has_one_finished_run_for_each_method_and_seed(
 ) -> None:
     _, runs = tracked
     assert set(runs) == set(RUNS)
-    for name, found in runs.items():
+    for found in runs.values():
         assert found.info.status == "FINISHED"
         assert {"params_hash", "dvc.lock", "skeleton", "source", "target"} <= set(found.data.tags)
         assert {"target/pck_0.05", "target/evalpose_bone", "source/pck_0.05"} <= set(found.data.metrics)
