@@ -71,14 +71,19 @@ class ChildProcesses:
             StoppedError: ``stop`` was called, before or while it ran.
         """
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as out, log.open() as back:
+        lines = []
+        with log.open("w") as out, log.open(errors="replace") as back:
             child = self._start(command, out, environment, folder)
-            lines = []
-            for line in _follow(back, child):
-                lines.append(line)
-                if line.strip():
-                    tell(line)
-        self._forget(child)
+            try:
+                for line in _follow(back, child):
+                    lines.append(line)
+                    if line.strip():
+                        tell(line)
+            except BaseException:  # of our own: nobody would wait for the child any more
+                _end_family(psutil.Process(child.pid), self._grace_seconds)
+                raise
+            finally:
+                self._forget(child)
         if self._stopping:
             raise StoppedError(*command)
         return child.returncode, lines
@@ -89,8 +94,10 @@ class ChildProcesses:
             self._stopping = True
             groups = set(self._groups)
         if not self._own_group:
-            # The worker has asked the whole group already, and will kill what is left of it.
-            psutil.wait_procs(psutil.Process().children(recursive=True), 2 * self._grace_seconds)
+            # A worker that cancels has asked the whole group already; after an error of our own nobody has.
+            family = psutil.Process().children(recursive=True)
+            for left in psutil.wait_procs(family, 2 * self._grace_seconds)[1]:
+                _end_family(left, self._grace_seconds)
             return
         gone = False
         try:
@@ -125,6 +132,18 @@ class ChildProcesses:
     def _end(self, groups: set[int], number: signal.Signals) -> bool:
         _signal(groups, number)
         return _wait_until_gone(groups, self._grace_seconds)
+
+
+def _end_family(process: psutil.Process, grace_seconds: float) -> None:
+    """Ask a child and all below it to end, and kill what is left after the grace."""
+    with suppress(psutil.NoSuchProcess):
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.terminate()
+        for left in psutil.wait_procs(family, grace_seconds)[1]:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()
 
 
 def _inherited() -> dict[str, str]:

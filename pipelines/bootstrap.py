@@ -2,7 +2,7 @@
 
     PREFECT_API_URL=http://127.0.0.1:4200/api python -m pipelines.bootstrap --slots 2
 
-Run it again after a change of prefect.yaml; what is there already is brought up to date.
+Run it again after a change of prefect.yaml: deployments and automation are made anew, the pool stays.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from actupose.errors import UserError
-from pipelines.stage_runs.slots import SLOTS, visible_gpus
+from pipelines.stage_runs.slots import SLOTS, slots_on_server, visible_gpus
 from stages._tracking import prepare_store
 
 POOL = "local"
@@ -39,6 +39,8 @@ def bootstrap(slots: int | None = None) -> None:
     Raises:
         UserError: no server is named, or a deployment is refused.
     """
+    if slots is not None and slots < 1:
+        raise UserError(f"--slots {slots}: at least one stage has to compute at a time")
     if not os.environ.get("PREFECT_API_URL"):
         raise UserError("PREFECT_API_URL is not set: which server? (actupose up starts one)")
     prepare_store()
@@ -59,16 +61,15 @@ def _make_pool() -> None:
 
 
 def _make_slots(slots: int | None) -> None:
+    wanted = slots or slots_on_server() or max(1, len(visible_gpus()))
     with get_client(sync_client=True) as client:
-        known = {limit.name: limit.limit for limit in client.read_global_concurrency_limits(limit=200)}
-        wanted = slots or known.get(SLOTS) or max(1, len(visible_gpus()))
         client.upsert_global_concurrency_limit_by_name(SLOTS, wanted)
 
 
 def _make_automation() -> None:
     with get_client(sync_client=True) as client:
-        if client.read_automations_by_name(ZOMBIES):
-            return
+        for old in client.read_automations_by_name(ZOMBIES):
+            client.delete_automation(old.id)
     zombie_automation(_SILENCE).create()
 
 
@@ -93,7 +94,7 @@ def _deploy() -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"prefect.yaml: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        raise UserError(f"prefect.yaml: {' '.join((done.stdout + done.stderr).split()[-60:])}")
 
 
 def main() -> int:
@@ -101,8 +102,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.bootstrap", description=__doc__)
     parser.add_argument("--slots", type=int, help="stages that compute at once (default: one for each GPU)")
     arguments = parser.parse_args()
-    if arguments.slots is not None and arguments.slots < 1:
-        parser.error("--slots must be at least 1")
     try:
         bootstrap(arguments.slots)
     except UserError as error:

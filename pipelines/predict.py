@@ -61,13 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict, and tell what was found and where it is."""
     from actupose.inference.boxes import read_boxes  # --help needs no torch
-    from actupose.inference.predict import Wishes, check_output, predict_files
+    from actupose.inference.predict import OVERLAYS, Wishes, check_output, predict_files
     from actupose.inference.predictor import Predictor
     from actupose.inference.sources import find_sources
 
     wishes = Wishes(arguments.batch_size, arguments.min_confidence, not arguments.no_overlays)
     check_output(arguments.output)
-    sources = find_sources(arguments.images, leave_out=arguments.output)
+    sources = find_sources(arguments.images, leave_out=arguments.output / OVERLAYS)
     _check_boxable(sources, arguments.boxes)
     boxes = read_boxes(arguments.boxes, {source.name for source in sources}) if arguments.boxes else None
     predictor = Predictor.load(_model_place.model_folder(arguments.model), arguments.device)

@@ -5,9 +5,11 @@ python -m pipelines.promote --dry-run
 
 import argparse
 import sys
+from typing import Annotated
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
 from actupose.errors import UserError
 from actupose.params import load_params
@@ -26,7 +28,7 @@ exit status: 0 promoted, or champion already; 1 refused; 2 nothing to judge, or 
 def promote(
     experiment: str | None = None,
     version: int | None = None,
-    noise: float | None = None,
+    noise: Annotated[float, Field(ge=0, le=1)] | None = None,
     dry_run: bool = False,
 ) -> Decision:
     """Judge the candidate, or a version, and move the aliases.

@@ -69,18 +69,18 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
     check_roots(params)
     write_params(text)
     graph = read_graph(stages)
+    slots, stale = slots_on_server(), stale_stages(graph)
     flow_run = flow_run_id() or ""
     parent = start_pipeline_run(params.tracking.experiment, flow_run)
     environment = {FLOW_RUN: flow_run, PARENT_RUN: parent or ""}
-    slots = slots_on_server()
-    schedule = Schedule(graph, stale_stages(graph), jobs or slots or 1, slots is not None, environment)
+    schedule = Schedule(graph, stale, jobs or slots or 1, slots is not None, environment)
     processes = StageProcesses()
     try:
         failures, not_run = reproduce_all(schedule, processes)
-    except BaseException:
+    except BaseException as error:  # a signal is none of Exception
         processes.stop()
         if parent:
-            finish_pipeline_run(parent, "KILLED", REPORTS)
+            finish_pipeline_run(parent, "FAILED" if isinstance(error, Exception) else "KILLED", REPORTS)
         raise
     if parent:
         finish_pipeline_run(parent, "FAILED" if failures else "FINISHED", REPORTS)

@@ -6,7 +6,8 @@
 Each cell runs in a copy of the project below .state/sweeps, with params of its own and the project's DVC
 cache: params.yaml, dvc.lock and outputs of the project stay as they are, and it may be edited meanwhile. What
 cells have in common is computed once. A cell that fails does not stop the others; the next start goes on with
-what is not finished, from its checkpoints, and leaves alone what is.
+what is not finished, from its checkpoints, and leaves alone what is finished with the same settings; after a
+change of code remove sweeps/results/<name>.
 
 Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC's cache alone until `dvc gc`:
 `python -m pipelines.run --set` with a cell's values brings it back. README says what DVC's own queue can do.
@@ -59,9 +60,16 @@ def sweep(
         grid: a sweep that has no file.
     """
     try:
+        check_name(name)
         return _run(name, grid or read_sweep(name), settings, jobs, cells)
     except UserError as error:
         return Failed(message=str(error), data=error)
+
+
+def check_name(name: str) -> None:
+    """Raise a UserError unless a folder can be called so."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--name {name}: letters, digits, '-', '_' and '.' only")
 
 
 def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None, cells: int) -> State[Any]:
@@ -71,11 +79,12 @@ def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None
         parent = _start_run(name, definition, every[0], goes_on=len(left) < len(every))
         try:
             failed = _run_all(name, cell_jobs(WORKSPACES / name, left, jobs, parent), cells)
-        except BaseException:
-            _finish_run(parent, "KILLED", name)
+            finished = [cell for cell in every if is_finished(name, cell)]
+            metrics = cell_metrics(summarise(name, finished))
+        except BaseException as error:  # a signal is none of Exception
+            _finish_run(parent, "FAILED" if isinstance(error, Exception) else "KILLED", name)
             raise
-        finished = [cell for cell in every if is_finished(name, cell)]
-        _finish_run(parent, "FAILED" if failed else "FINISHED", name, cell_metrics(summarise(name, finished)))
+        _finish_run(parent, "FAILED" if failed else "FINISHED", name, metrics)
     if failed:
         return Failed(message="failed: " + "; ".join(f"{job.name} (log: {job.log})" for job in failed))
     return Completed(message=f"{len(finished)} cells finished")
@@ -182,8 +191,7 @@ def _definition(arguments: argparse.Namespace) -> tuple[str, Sweep | None]:
         return arguments.sweep, None
     axes = parse_axes(arguments.axis)
     name = arguments.name or "-".join(key.rpartition(".")[2] for key in axes)
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"--name {name}: letters, digits, '-', '_' and '.' only")
+    check_name(name)
     if (SWEEPS / f"{name}.yaml").exists():
         raise UserError(f"--name {name}: {SWEEPS}/{name}.yaml has that name; choose another")
     vary = "one_at_a_time" if arguments.one_at_a_time else "grid"

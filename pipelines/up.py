@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         bootstrap(arguments.slots)
         with _process("worker", ["prefect", "worker", "start", "--pool", POOL]) as worker:
             _tell(prefect, mlflow)
-            worker.wait()
-    raise UserError(f"the worker has ended; its log: {LOGS / 'worker.log'}")
+            ended = _wait_for_one({"prefect": prefect_server, "mlflow": mlflow_server, "worker": worker})
+    raise UserError(f"{ended} has ended; its log: {LOGS / f'{ended}.log'}")
 
 
 def _prefect_command(port: int) -> list[str]:
@@ -80,6 +80,8 @@ def _check_free(option: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+        except OverflowError:
+            raise UserError(f"{option} {port}: a port is a number up to 65535") from None
         except OSError as error:
             raise UserError(f"{option} {port}: {error.strerror}; name another one") from None
 
@@ -131,6 +133,15 @@ def _answers(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _wait_for_one(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
+    """Name of the first that ends."""
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                return name
+        time.sleep(_POLL_SECONDS)
 
 
 def _tell(prefect: str, mlflow: str) -> None:

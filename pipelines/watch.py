@@ -4,16 +4,19 @@ Deployed on a schedule (prefect.yaml), it emits ``actupose.data.changed`` for ``
 ``actupose.data.target``; the deployment ``on-new-data`` is triggered by it. DVC says what has changed.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from dvc.lock import LockError
 from dvc.repo import Repo
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
 from actupose.params import load_params
-from pipelines.stage_runs.workspace import occupied_workspace
+from pipelines.stage_runs.workspace import workspace_if_free
 from stages._paths import PARAMS
 
 CHANGED = "actupose.data.changed"
@@ -22,23 +25,32 @@ CHANGED = "actupose.data.changed"
 @flow(name="watch-data", persist_result=False)
 def watch_data() -> State[Any]:
     """Emit an event for each domain whose data folder is not as it was ingested."""
-    with occupied_workspace(get_run_logger().info):  # a pipeline at work will read the folders itself
-        changed = changed_roots()
+    with workspace_if_free() as free:
+        if not free:
+            return Completed(message="not looked: a pipeline is at work, which reads the folders itself")
+        try:
+            changed = changed_roots()
+        except LockError:
+            return Completed(message="not looked: another DVC command is at work")
     for domain, root in changed.items():
-        resource = {"prefect.resource.id": f"actupose.data.{domain}", "prefect.resource.name": root}
-        emit_event(event=CHANGED, resource=resource, payload={"root": root})
+        resource = {"prefect.resource.id": f"actupose.data.{domain}", "prefect.resource.name": str(root)}
+        emit_event(event=CHANGED, resource=resource, payload={"root": str(root)})
     return Completed(message=f"changed: {', '.join(changed)}" if changed else "nothing has changed")
 
 
-def changed_roots() -> dict[str, str]:
+def changed_roots() -> dict[str, Path]:
     """Domain -> data folder of those that DVC finds changed since they were ingested."""
     params = load_params(PARAMS)
-    roots = {"source": str(params.data.source.root), "target": str(params.data.target.root)}
+    roots = {"source": params.data.source.root, "target": params.data.target.root}
     with Repo(".") as repo:
         status = repo.status(["ingest"])
     return {
         domain: root
         for domain, root in roots.items()
         for entry in status.get(f"ingest@{domain}", [])
-        if isinstance(entry, dict) and root in entry.get("changed deps", {})
+        if isinstance(entry, dict) and root.resolve() in _resolved(entry.get("changed deps", {}))
     }
+
+
+def _resolved(places: Iterable[str]) -> set[Path]:
+    return {Path(place).resolve() for place in places}

@@ -2,10 +2,12 @@
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect.artifacts import (
     create_link_artifact,
     create_progress_artifact,
@@ -34,7 +36,10 @@ class Progress:
         found = _EPOCH.match(line)
         if not found:
             return
-        percent = 100 * int(found[1]) / int(found[2])
+        with suppress(HTTPError):  # a server that is away fails no training
+            self._show(100 * int(found[1]) / int(found[2]))
+
+    def _show(self, percent: float) -> None:
         if self._artifact is None:
             self._artifact = create_progress_artifact(percent, key=_key(self._stage), description=self._stage)
         else:

@@ -11,9 +11,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from httpx import HTTPError
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
@@ -46,13 +47,22 @@ def computing_slot(stage: str, *, limited: bool) -> Iterator[dict[str, str]]:
         yield {}
         return
     with ExitStack() as stack:
-        slots = [SLOTS] if limited else []
-        stack.enter_context(
-            concurrency(slots, lease_duration=_LEASE_SECONDS, raise_on_lease_renewal_failure=False)
-        )
+        if limited:
+            stack.enter_context(_slot())
         gpus = [] if os.environ.get(RANKS, "1") != "1" else visible_gpus()  # ranks take all of them
         gpu = stack.enter_context(free_gpu(gpus)) if len(gpus) > 1 else None
         yield {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    slot = concurrency(SLOTS, lease_duration=_LEASE_SECONDS, raise_on_lease_renewal_failure=False)
+    slot.__enter__()
+    try:
+        yield
+    finally:
+        with suppress(HTTPError):  # the server is away: what the stage did stands, and the lease runs out
+            slot.__exit__(None, None, None)
 
 
 def visible_gpus() -> list[str]:

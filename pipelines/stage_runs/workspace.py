@@ -31,6 +31,14 @@ def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def workspace_if_free() -> Iterator[bool]:
+    """Keep pipelines out of this workspace if none is in it; yields whether none was."""
+    STATE.mkdir(exist_ok=True)
+    with LOCK.open("a+") as lock:
+        yield _take(lock)
+
+
 def _take(lock: TextIO) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

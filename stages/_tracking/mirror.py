@@ -155,6 +155,7 @@ class RunMirror:
         """Register the model in ``folder``, once; ``promotion`` holds its figures on the promotion split."""
         self.log_scalars(promotion_metrics(promotion))
         self._attempt(lambda client, run_id: register(client, run_id, self.run, folder, promotion))
+        self._link.status_sent = ""  # MLflow sets the run going for this, and calls it failed if this fails
 
     def finish(self, status: Status) -> None:
         """Set the final status; sent later if the server is away."""

@@ -118,7 +118,8 @@ def versions(name: str) -> list[Version]:
         raise UserError(why_away(error)) from None
     found = [version for version in every if WEIGHTS in version.tags]
     if not found:
-        raise UserError(f"{name}: no registered model of this name; dvc repro evaluate registers models")
+        advice = "evaluate registers models (again with dvc repro --force evaluate)"
+        raise UserError(f"{name}: no registered model of this name; {advice}")
     return sorted((_version(version) for version in found), key=lambda version: version.number)
 
 
@@ -236,7 +237,11 @@ def _download(client: "MlflowClient", found: "ModelVersion", folder: Path) -> No
             download_artifacts(f"{place}/artifacts/{name}", dst_path=str(whole), tracking_uri=tracking_uri())
         if _sha256(whole / "model.safetensors") != found.tags[WEIGHTS]:
             raise UserError(f"{place}: its weights are not those that were registered")
-        whole.rename(folder)
+        try:
+            whole.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
 
 
 def _sha256(path: Path) -> str:

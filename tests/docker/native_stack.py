@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -181,11 +182,10 @@ def _as_nobody(command: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _postgres(stack: NativeStack) -> Iterator[None]:
-    data, port = Path(f"/tmp/actupose-postgres-{os.getpid()}"), stack.ports["postgres:5432"]
+    data, port = Path(tempfile.mkdtemp(prefix="postgres-")), stack.ports["postgres:5432"]
     password = stack.folder / "password"
     password.write_text(SECRETS["POSTGRES_PASSWORD"])
     password.chmod(0o644)
-    data.mkdir(mode=0o777)
     data.chmod(0o777)
     shutil.copy(password, data / "password")
     options = ["--username=actupose", "--auth=scram-sha-256", f"--pwfile={data / 'password'}"]

@@ -3,6 +3,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines._child_processes import ChildProcesses, StoppedError
@@ -18,6 +19,24 @@ def test_exit_status_and_lines_are_told(tmp_path: Path) -> None:
     code = "import sys; print('one'); print('two', file=sys.stderr); sys.exit(3)"
     assert run(ChildProcesses(), tmp_path / "logs/log", code) == (3, ["one", "two"])
     assert (tmp_path / "logs/log").read_text() == "one\ntwo\n"
+
+
+def test_an_error_while_it_is_told_ends_the_child_and_all_below_it(tmp_path: Path) -> None:
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLOW!r}])"
+
+    def tell(_line: str) -> None:
+        raise RuntimeError("not mine")
+
+    before = set(psutil.Process().children(recursive=True))
+    with pytest.raises(RuntimeError, match="not mine"):
+        ChildProcesses().run([sys.executable, "-c", parent], tmp_path / "log", tell, {})
+    assert "saved" not in (tmp_path / "log").read_text()
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_bytes_that_are_no_text_are_told_all_the_same(tmp_path: Path) -> None:
+    code = "import sys; sys.stdout.buffer.write(b'\\xff done\\n')"
+    assert run(ChildProcesses(), tmp_path / "log", code) == (0, ["\ufffd done"])
 
 
 def test_in_a_worker_a_child_stays_in_the_group_and_has_time_to_save(

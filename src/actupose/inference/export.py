@@ -80,7 +80,7 @@ def export_model(model: PoseModel, path: Path) -> list[Difference]:
         MismatchError: a difference is beyond its tolerance; nothing is written.
     """
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise UserError(f'no {", ".join(missing)} here: pip install "actupose[export]"')
+        raise UserError(f'no {", ".join(missing)} here: pip install -e ".[export]"')
     served = _Outputs(model).eval()
     with atomic_path(path) as temporary:
         _write(served, model, temporary)

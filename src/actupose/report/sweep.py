@@ -38,6 +38,8 @@ def write_summary(folder: Path, cells: Sequence[CellResults]) -> pd.DataFrame:
         One row a cell and method: seeds, mean and sample deviation of each figure (``last``).
     """
     if not cells:
+        for old in folder.glob("summary.*"):  # of cells with other settings
+            old.unlink()
         return pd.DataFrame(columns=["cell"])
     summary = _summarise(cells)
     contents = {
