@@ -24,7 +24,7 @@ DRAWN_MS = 3000
 
 
 def main() -> None:
-    """Compare two runs in MLflow, show a flow run's stages and its artifacts in Prefect."""
+    """Compare two runs in MLflow, show a flow run's stages and its table in Prefect."""
     as_written = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("--mlflow", default="http://127.0.0.1:5000")
@@ -50,7 +50,7 @@ def compare_bins(page: Page, arguments: argparse.Namespace) -> None:
     chosen = {"runs": [found[name] for name in arguments.runs], "experiments": [experiment]}
     chosen |= {"metric": "bins/pck_0.05", "plot_metric_keys": ["bins/pck_0.05"]}
     query = "&".join(f"{key}={quote(json.dumps(value))}" for key, value in chosen.items())
-    page.goto(f"{arguments.mlflow}/#/metric?{query}")
+    page.goto(f"{arguments.mlflow}/#/metric?{query}&x_axis=step")
     for name in arguments.runs:
         page.get_by_text(f"{name} (bins/pck_0.05)").wait_for()
     _close_assistant(page)
@@ -64,7 +64,7 @@ def _close_assistant(page: Page) -> None:
 
 
 def flow_run(page: Page, prefect: str) -> None:
-    """The newest finished pipeline: its stages, then its artifacts."""
+    """The newest finished pipeline: its stages, then the table it ends with."""
     with SyncPrefectClient(api=f"{prefect}/api") as client:
         runs = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC)
     newest = next(run for run in runs if run.state_name == "Completed" and run.deployment_id)
@@ -73,8 +73,9 @@ def flow_run(page: Page, prefect: str) -> None:
     page.get_by_text("compare").first.wait_for()
     _shoot(page, "prefect-stages.png")
     page.get_by_text("Artifacts").last.click()
-    page.get_by_text("comparison").first.wait_for()
-    _shoot(page, "prefect-artifacts.png")
+    page.get_by_text("comparison").first.click()
+    page.get_by_text("hardest third").wait_for()
+    _shoot(page, "prefect-comparison.png")
 
 
 def _shoot(page: Page, name: str) -> None:
