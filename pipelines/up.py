@@ -68,11 +68,15 @@ def _prefect_command(port: int) -> list[str]:
 
 
 def _mlflow_command(port: int) -> list[str]:
-    """One worker and no jobs: the default takes 2 GB and is slower here."""
+    """One worker and no jobs: the default takes 2 GB and is slower here.
+
+    Artifacts are plain files, so that runs without this server find and add to them too.
+    """
     store = f"sqlite:///{STATE.resolve() / 'mlflow.db'}"
     artifacts = (STATE / "mlartifacts").resolve().as_uri()
     address = ["--host", HOST, "--port", str(port), "--workers", "1"]
-    return ["mlflow", "server", *address, "--backend-store-uri", store, "--artifacts-destination", artifacts]
+    place = ["--no-serve-artifacts", "--default-artifact-root", artifacts]
+    return ["mlflow", "server", *address, "--backend-store-uri", store, *place]
 
 
 def _check_free(option: str, port: int) -> None:
@@ -106,7 +110,10 @@ def _process(name: str, command: list[str]) -> Iterator["subprocess.Popen[bytes]
 
 
 def _environment() -> Mapping[str, str]:
-    return {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONUNBUFFERED": "1"}
+    """Runs without this server have a database of their own: what is in ours would keep theirs busy."""
+    database = f"sqlite+aiosqlite:///{(STATE / 'prefect' / 'up.db').resolve()}"
+    ours = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONUNBUFFERED": "1"}
+    return {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database, **os.environ, **ours}
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:

@@ -41,9 +41,9 @@ def finish_pipeline_run(run_id: str, status: Status, reports: Path) -> None:
     """Close the parent run; the comparison's files become its artifacts."""
     try:
         client = connect()
+        set_status(client, run_id, status)
         if status == "FINISHED" and reports.is_dir():
             client.log_artifacts(run_id, str(reports), "reports")
-        set_status(client, run_id, status)
     except failures() as error:
         print(warning(error), file=sys.stderr)
 

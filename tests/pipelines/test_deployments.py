@@ -137,6 +137,15 @@ def test_it_shows_progress_the_comparison_and_where_the_report_is(stack, first):
     assert parent.data.tags["prefect.flow_run"] == str(first.id)
 
 
+def test_what_it_tracks_is_there_for_runs_without_the_servers(stack, first):
+    folder = stack.mlflow().get_experiment_by_name("shrunk").artifact_location
+    assert folder.startswith(f"file://{stack.project}/.state/mlartifacts/")
+    parent = next(run for run in all_runs(stack.mlflow(), "shrunk") if run.info.run_name == "pipeline")
+    assert "reports/report.html" in {
+        file.path for file in stack.mlflow().list_artifacts(parent.info.run_id, "reports")
+    }
+
+
 @pytest.fixture(scope="module")
 def cancelled(stack, first):
     """A run cancelled in its fourth epoch."""
