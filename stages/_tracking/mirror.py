@@ -18,6 +18,7 @@ from stages._tracking.machine import PREFIX, MachineSampler
 from stages._tracking.model import dataset_inputs
 from stages._tracking.process import process_tags
 from stages._tracking.registry import promotion_metrics, register
+from stages._tracking.signals import signals_held
 from stages._tracking.store import (
     Status,
     connect,
@@ -183,7 +184,8 @@ class RunMirror:
             return
         assert self._client is not None
         try:
-            send(self._client, self._link.run_id)
+            with signals_held():
+                send(self._client, self._link.run_id)
         except failures() as error:
             self._warn(error)
 
@@ -197,11 +199,12 @@ class RunMirror:
         failed = failures()  # imports MLflow: seconds that are not the server's
         start = time.monotonic()
         try:
-            if self._client is None:
-                client = connect()
-                self._attach(client)
-                self._client = client
-            self._send(self._client)
+            with signals_held():
+                if self._client is None:
+                    client = connect()
+                    self._attach(client)
+                    self._client = client
+                self._send(self._client)
         except failed as error:
             self._warn(error)
             now = time.monotonic()

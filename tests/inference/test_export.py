@@ -50,5 +50,5 @@ def test_the_largest_difference_counts(model):
 
 def test_without_the_packages_it_says_which_extra_to_install(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_NEEDED", ("onnx", "no_such_package"))
-    with pytest.raises(UserError, match=r'no no_such_package here: pip install "actupose\[export\]"'):
+    with pytest.raises(UserError, match=r'no no_such_package here: pip install -e "\.\[export\]"'):
         export_model(model, tmp_path / "model.onnx")

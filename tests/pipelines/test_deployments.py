@@ -27,7 +27,7 @@ TINY = {
 }
 PREPARED = ("ingest", "normalise", "train_vae", "score", "train_style")
 TRAIN = "train@source_only-0"
-LONG = {"schedule.epochs": 60, "evaluation.every_epochs": 60}
+LONG = {"schedule.epochs": 40, "evaluation.every_epochs": 40}
 ENDS = ("Completed", "Failed", "Crashed", "Cancelled")
 
 
@@ -152,7 +152,7 @@ def cancelled(stack, first):
     log = stack.project / f".state/logs/{TRAIN}.log"
     log.unlink()
     run = stack.launch("pipeline/workspace", settings=settings(LONG), stages=[TRAIN])
-    wait_until(lambda: log.exists() and "epoch 3/60" in log.read_text())
+    wait_until(lambda: log.exists() and "epoch 3/40" in log.read_text())
     assert stack.prefect.read_global_concurrency_limit_by_name("gpu").active_slots == 1
     stack.prefect.set_flow_run_state(run, Cancelling())
     return stack.wait(run)
@@ -170,11 +170,11 @@ def test_a_cancelled_run_saves_and_leaves_no_process_and_no_slot(stack, cancelle
 def test_resumed_it_ends_with_the_model_of_an_undisturbed_run(stack, cancelled, tmp_path):
     resumed = stack.finish("pipeline/workspace", settings=settings(LONG), stages=[TRAIN])
     assert resumed.state_name == "Completed", stack.lines(resumed.id)
-    assert "epoch 3/60" not in (stack.project / f".state/logs/{TRAIN}.log").read_text()
+    assert "epoch 3/40" not in (stack.project / f".state/logs/{TRAIN}.log").read_text()
     [run] = [
-        run for run in all_runs(stack.mlflow(), "shrunk") if run.data.params.get("schedule.epochs") == "60"
+        run for run in all_runs(stack.mlflow(), "shrunk") if run.data.params.get("schedule.epochs") == "40"
     ]
-    assert [step for step, _ in points(stack.mlflow(), run.info.run_id, "source")] == list(range(60))
+    assert [step for step, _ in points(stack.mlflow(), run.info.run_id, "source")] == list(range(40))
     undisturbed = tmp_path / "project"
     left_out = shutil.ignore_patterns(".state", "runs", "cache", ".git")
     shutil.copytree(stack.project, undisturbed, symlinks=True, ignore=left_out)
@@ -183,18 +183,24 @@ def test_resumed_it_ends_with_the_model_of_an_undisturbed_run(stack, cancelled, 
     assert (undisturbed / model).read_bytes() == (stack.project / model).read_bytes()
 
 
-def test_of_two_users_who_launch_at_once_one_waits_and_both_end_well(stack, first):
-    stages = ["train_vae"]
-    runs = [stack.launch("pipeline/workspace", settings=[f"vae.epochs={n}"], stages=stages) for n in (4, 5)]
+@pytest.fixture(scope="module")
+def at_once(stack, first):
+    """Three launched at once, the last of them with a mistake."""
+    wishes = ["vae.epochs=4", "vae.epochs=5", "curriculum.pase=2"]
+    return [stack.launch("pipeline/workspace", settings=[wish], stages=["train_vae"]) for wish in wishes]
+
+
+def test_of_two_users_who_launch_at_once_one_waits_and_both_end_well(stack, at_once):
+    runs = at_once[:2]
     assert [stack.wait(run).state_name for run in runs] == ["Completed", "Completed"]
     waited = ["waiting for it" in "\n".join(stack.lines(run)) for run in runs]
     assert sorted(waited) == [False, True]
 
 
-def test_a_mistake_in_a_launch_is_one_line_in_the_run(stack, first):
-    run = stack.finish("pipeline/workspace", settings=["curriculum.pase=2"])
-    assert run.state_name == "Failed"
-    assert run.state.message.endswith("curriculum.pase: unknown key")
+def test_a_mistake_in_a_launch_is_one_line_in_the_run(stack, at_once):
+    mistaken = stack.wait(at_once[2])
+    assert mistaken.state_name == "Failed"
+    assert mistaken.state.message.endswith("curriculum.pase: unknown key")
 
 
 def test_new_data_start_the_pipeline_again(stack, first):
@@ -226,7 +232,7 @@ def test_the_end_of_the_stack_is_the_end_of_a_run_which_saves(stack, first):
     log = stack.project / f".state/logs/{TRAIN}.log"
     log.unlink()
     stack.launch("pipeline/workspace", settings=settings(LONG | {"optim.lr": 0.002}), stages=[TRAIN])
-    wait_until(lambda: log.exists() and "epoch 3/60" in log.read_text())
+    wait_until(lambda: log.exists() and "epoch 3/40" in log.read_text())
     everyone = psutil.Process(stack.process.pid).children(recursive=True)
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(60) == 128 + signal.SIGINT
