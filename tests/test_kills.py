@@ -1,7 +1,7 @@
 """kill -9 at random moments: what is begun again ends, byte for byte, as what was never disturbed.
 
-The short version here kills a stage a few times; ``pytest -m trial tests/test_kills.py`` kills ``dvc repro``
-twenty times for every kind of method.
+The short version here kills every kind of stage once; ``pytest -m trial tests/test_kills.py`` kills
+``dvc repro`` twenty times for every kind of method.
 """
 
 import os
@@ -91,7 +91,7 @@ def duration(work: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_killed_at_random_moments_ends_as_if_never_disturbed(
+def test_a_stage_killed_at_a_random_moment_ends_as_if_never_disturbed(
     project: Path, tmp_path: Path, stage: str
 ) -> None:
     copy = tmp_path / "project"
@@ -102,10 +102,9 @@ def test_a_stage_killed_at_random_moments_ends_as_if_never_disturbed(
     seconds = duration(lambda: run(copy, *command))
     assert contents(copy / outputs) == wanted
     shutil.rmtree(copy / outputs)
-    for seed in range(2):
-        kill_often(lambda: start(copy, *command), 1, seconds, seed)
-        left = contents(copy / outputs) if (copy / outputs).exists() else {}
-        assert left.items() <= wanted.items(), "half an output was left under its own name"
+    kill_often(lambda: start(copy, *command), 1, seconds, seed=0)
+    left = contents(copy / outputs) if (copy / outputs).exists() else {}
+    assert left.items() <= wanted.items(), "half an output was left under its own name"
     run(copy, *command)
     assert contents(copy / outputs) == wanted
 
