@@ -14,25 +14,26 @@ Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC'
 """
 
 import argparse
-import fcntl
 import json
 import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from pipelines._child_processes import GRACE_SECONDS, ChildProcesses, exit_on_signals
+from pipelines._file_lock import take_lock
+from pipelines._side_by_side import run_side_by_side
 from pipelines.cells.definition import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
-from pipelines.cells.jobs import Job, cell_jobs, run_job, run_jobs, with_shared_stages
+from pipelines.cells.jobs import Job, cell_jobs, run_job, with_shared_stages
 from pipelines.cells.results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
 from pipelines.cells.workspace import clear_workspace
 from stages._paths import STATE
@@ -95,10 +96,8 @@ def alone(name: str) -> Iterator[None]:
     """Keep a second start of the same sweep out of its workspaces."""
     WORKSPACES.mkdir(parents=True, exist_ok=True)
     with (WORKSPACES / f"{name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"sweep {name} is running already: wait for its end, or stop it") from None
+        if not take_lock(lock):
+            raise UserError(f"sweep {name} is running already: wait for its end, or stop it")
         yield
 
 
@@ -118,13 +117,19 @@ def _finish_run(
 def _run_all(name: str, jobs: Sequence[Job], limit: int) -> list[Job]:
     """Run cells side by side and keep the metrics of each as it ends; returns those that failed."""
     processes = ChildProcesses(_GRACE_SECONDS)
-    start = partial(run_job.submit, processes=processes, return_state=False)
     if limit > 1:  # one after the other, they find it in DVC's run-cache
         jobs = with_shared_stages(jobs)
+    by_name = {job.name: job for job in jobs}
+    needs = {job.name: job.needs for job in jobs}
+
+    def start(name: str) -> PrefectFuture[Any]:
+        return run_job.submit(by_name[name], processes, return_state=False)
+
     failed = []
     try:
-        for job, succeeded in run_jobs(jobs, limit, start):
-            if job.cell and succeeded:
+        for name_of_job, state in run_side_by_side(needs, limit, start, past_failures=True):
+            job = by_name[name_of_job]
+            if job.cell and state.is_completed():
                 keep_metrics(name, job.cell, job.workspace)
                 clear_workspace(job.workspace)
             elif job.cell:

@@ -15,13 +15,12 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 import psutil
 
 from actupose.errors import UserError
 from pipelines.stage_runs.stage_process import LOGS
+from stages._entry import exit_once
 from stages._paths import STATE
 
 HOST = "127.0.0.1"
@@ -45,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{arguments.port}", f"http://{HOST}:{arguments.mlflow_port}"
     os.environ |= {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
-    signal.signal(signal.SIGTERM, _exit)
-    signal.signal(signal.SIGINT, _exit)
+    signal.signal(signal.SIGTERM, exit_once)
+    signal.signal(signal.SIGINT, exit_once)
     with (
         _process("prefect", _prefect_command(arguments.port)) as prefect_server,
         _process("mlflow", _mlflow_command(arguments.mlflow_port)) as mlflow_server,
@@ -156,8 +155,3 @@ def _tell(prefect: str, mlflow: str) -> None:
     print(f"In another terminal: export PREFECT_API_URL={prefect}/api")
     print("  prefect deployment run pipeline/demo --watch")
     print("Ctrl-C ends all of it.", flush=True)
-
-
-def _exit(signum: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signum, signal.SIG_IGN)
-    sys.exit(128 + signum)

@@ -28,7 +28,7 @@ def run_stage(body: Callable[[], None]) -> None:
     SIGTERM unwinds the stage like SIGINT does, so that MLflow hears of it. DVC hands no SIGTERM on: its death
     counts as one.
     """
-    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGTERM, exit_once)
     if "DVC_STAGE" in os.environ:
         Thread(target=_outlive_no_dvc, daemon=True).start()
     try:
@@ -48,7 +48,8 @@ def full_disk(error: OSError | SafetensorError) -> str:
     return f"{reason}: free some space and run again" + (f" ({details})" if details else "")
 
 
-def _exit(signum: int, _frame: FrameType | None) -> NoReturn:
+def exit_once(signum: int, _frame: FrameType | None) -> NoReturn:
+    """Handle a signal by unwinding this process."""
     signal.signal(signum, signal.SIG_IGN)  # a second one shall not cut short what the first one unwinds
     sys.exit(128 + signum)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,21 +36,30 @@ def mlflow_server(port: int, folder: Path) -> Iterator[str]:
     command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "server.log").open("a") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    try:
-        wait_for_server(uri, server)
+    with running_server(command, environment, folder / "server.log", uri):
         yield uri
+
+
+@contextmanager
+def running_server(
+    command: list[str], environment: Mapping[str, str], log: Path, address: str
+) -> Iterator[None]:
+    """Any server, from the first time that ``/health`` below its address answers to the end of the block."""
+    with log.open("a") as file:
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=environment, start_new_session=True)
+    try:
+        _wait_for_server(address, server)
+        yield
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 
-def wait_for_server(uri: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for_server(uri: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 90
     while True:
-        assert server.poll() is None, "mlflow server ended"
-        assert time.monotonic() < deadline, "mlflow server does not answer"
+        assert server.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not answer"
         try:
             urllib.request.urlopen(f"{uri}/health", timeout=2).close()
         except OSError:

@@ -20,6 +20,7 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from shrunk_project import EPOCHS, NUM_BINS, environment, make_project, run, run_here, set_params
+from waiting import wait_until
 
 from actupose import tables
 
@@ -309,13 +310,6 @@ def group_members(group: int) -> list[int]:
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
     return members
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,15 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 
 from pipelines._child_processes import ChildProcesses, StoppedError
@@ -115,31 +112,6 @@ def with_shared_stages(cells: Sequence[Job]) -> list[Job]:
         for workspace in shared.workspaces:
             needs[workspace].add(name)
     return [*jobs, *(replace(cell, needs=frozenset(needs[cell.workspace])) for cell in cells)]
-
-
-def run_jobs(
-    jobs: Sequence[Job], limit: int, start: Callable[[Job], PrefectFuture[Any]]
-) -> Iterator[tuple[Job, bool]]:
-    """Start jobs once those they need have ended, at most ``limit`` at a time; tells each as it ends."""
-    waiting, running, ended = list(jobs), 0, set[str]()
-    queue: SimpleQueue[tuple[Job, PrefectFuture[Any]]] = SimpleQueue()
-    while waiting or running:
-        ready = [job for job in waiting if job.needs <= ended]
-        for job in ready[: limit - running]:
-            start(job).add_done_callback(partial(_announce, queue, job))
-            waiting.remove(job)
-            running += 1
-        job, future = queue.get()
-        future.wait()  # takes the state over
-        running -= 1
-        ended.add(job.name)
-        yield job, future.state.is_completed()
-
-
-def _announce(
-    queue: "SimpleQueue[tuple[Job, PrefectFuture[Any]]]", job: Job, future: PrefectFuture[Any]
-) -> None:
-    queue.put((job, future))
 
 
 def _ignore(_line: str) -> None:

@@ -1,7 +1,6 @@
 """What stays of a sweep's cells: metrics by which a cell counts as finished, and their summary."""
 
 import math
-import re
 import shutil
 from collections.abc import Sequence
 from itertools import product
@@ -12,6 +11,7 @@ from prefect.artifacts import create_table_artifact
 
 from actupose.tables import atomic_path
 from pipelines.cells.definition import SWEEPS, Cell
+from pipelines.stage_runs.artifacts import artifact_key
 from stages._paths import EVALUATIONS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def summarise(name: str, cells: Sequence[Cell]) -> "pd.DataFrame":
         folder, [CellResults(cell.name, cell.values, folder / cell.folder) for cell in cells]
     )
     if len(rows):
-        key = re.sub(r"[^a-z0-9]+", "-", f"sweep-{name}".lower())
+        key = artifact_key(f"sweep-{name}")
         table = rows.astype(object).where(rows.notna(), None).to_dict("records")
         create_table_artifact(
             table, key, "Final models on the target's test split; labels judge, never choose."

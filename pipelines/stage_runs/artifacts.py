@@ -15,13 +15,15 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from actupose.report.columns import Column, format_figure
+
 _EPOCH = re.compile(r"^\S+ epoch (\d+)/(\d+)\b")
-_SHOWN = {
-    "pck_all": "PCK@0.05",
-    "pck_all_hardest_third": "hardest third",
-    "evalpose_bone": "EvalPose bone",
-    "source_pck_all": "source PCK@0.05",
-}
+_SHOWN = (
+    Column("pck_all", "PCK@0.05"),
+    Column("pck_all_hardest_third", "hardest third"),
+    Column("evalpose_bone", "EvalPose bone"),
+    Column("source_pck_all", "source PCK@0.05"),
+)
 
 
 class Progress:
@@ -41,7 +43,9 @@ class Progress:
 
     def _show(self, percent: float) -> None:
         if self._artifact is None:
-            self._artifact = create_progress_artifact(percent, key=_key(self._stage), description=self._stage)
+            self._artifact = create_progress_artifact(
+                percent, key=artifact_key(self._stage), description=self._stage
+            )
         else:
             update_progress_artifact(self._artifact, percent)
 
@@ -59,17 +63,14 @@ def show_results(reports: Path, page: str | None) -> None:
 
 
 def _figures(values: dict[str, Any]) -> dict[str, str]:
-    shown = {label: _figure(values.get(name)) for name, label in _SHOWN.items()}
+    known = {column: values.get(column.key) or {} for column in _SHOWN}
+    shown = {
+        column.title: format_figure(column, value.get("mean"), value.get("std"))
+        for column, value in known.items()
+    }
     return {"seeds": str(values["seeds"]), **shown}
 
 
-def _figure(value: dict[str, float] | None) -> str:
-    if not value or value.get("mean") is None:
-        return "-"
-    deviation = f" ± {100 * value['std']:.1f}" if value.get("std") is not None else ""
-    return f"{100 * value['mean']:.1f}{deviation}"
-
-
-def _key(stage: str) -> str:
+def artifact_key(name: str) -> str:
     """Artifact keys are lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -14,6 +12,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from pipelines._child_processes import StoppedError
+from pipelines._side_by_side import run_side_by_side
 from pipelines.stage_runs.artifacts import Progress
 from pipelines.stage_runs.slots import computing_slot
 from pipelines.stage_runs.stage_process import LockBusyError, StageError, StageProcesses
@@ -67,33 +66,16 @@ def reproduce(stage: str, schedule: Schedule, processes: StageProcesses) -> Stat
 
 def reproduce_all(schedule: Schedule, processes: StageProcesses) -> tuple[list[StageError], list[str]]:
     """Start every stage once those it needs are done; returns failures and stages that could not run."""
-    graph = schedule.needs
-    waiting, started, done = list(graph), dict[str, PrefectFuture[Any]](), set[str]()
-    failures: list[StageError] = []
-    finished: SimpleQueue[str] = SimpleQueue()
-    running = 0
-    while True:
-        ready = [stage for stage in waiting if done.issuperset(graph[stage])]
-        for stage in ready[: schedule.jobs - running]:
-            needs = [started[need] for need in graph[stage]]
-            future = reproduce.submit(stage, schedule, processes, wait_for=needs, return_state=False)
-            future.add_done_callback(partial(_announce, finished, stage))
-            started[stage] = future
-            waiting.remove(stage)
-            running += 1
-        if not running:
-            return failures, waiting
-        stage = finished.get()
-        running -= 1
-        started[stage].wait()  # takes the state over, with its data
-        if started[stage].state.is_completed():
-            done.add(stage)
-        else:
-            failures.append(_failure(stage, started[stage].state))
+    started: dict[str, PrefectFuture[Any]] = {}
 
+    def start(stage: str) -> PrefectFuture[Any]:
+        needs = [started[need] for need in schedule.needs[stage]]
+        started[stage] = reproduce.submit(stage, schedule, processes, wait_for=needs, return_state=False)
+        return started[stage]
 
-def _announce(finished: SimpleQueue[str], stage: str, _future: PrefectFuture[Any]) -> None:
-    finished.put(stage)
+    ends = run_side_by_side(schedule.needs, schedule.jobs, start, past_failures=False)
+    failures = [_failure(stage, state) for stage, state in ends if not state.is_completed()]
+    return failures, [stage for stage in schedule.needs if stage not in started]
 
 
 def _failure(stage: str, state: State[Any]) -> StageError:

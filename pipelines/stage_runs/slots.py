@@ -5,7 +5,6 @@ computes at once over all pipelines, sweeps and machines of a server. Where the 
 ``jobs`` bounds them. A stage that has a slot is shown one GPU that no other stage on this machine uses.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
 
+from pipelines._file_lock import take_lock
 from stages._entry import RANKS
 
 SLOTS = "gpu"
@@ -83,10 +83,7 @@ def free_gpu(gpus: Sequence[str]) -> Iterator[str | None]:
     for gpu in gpus:
         path = Path(tempfile.gettempdir()) / f"actupose-{os.getuid()}-gpu-{gpu}.lock"
         with path.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield gpu
-            return
+            if take_lock(lock):
+                yield gpu
+                return
     yield None

@@ -1,12 +1,11 @@
 """One pipeline at a time in a workspace: params.yaml and DVC's outputs are there once."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
+from pipelines._file_lock import take_lock
 from stages._paths import STATE
 
 LOCK = STATE / "pipeline.lock"
@@ -21,9 +20,9 @@ def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
     """
     STATE.mkdir(exist_ok=True)
     with LOCK.open("a+") as lock:
-        if not _take(lock):
+        if not take_lock(lock):
             tell(f"another pipeline is in this workspace (process {LOCK.read_text() or '?'}): waiting for it")
-            while not _take(lock):
+            while not take_lock(lock):
                 time.sleep(_POLL_SECONDS)
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -36,12 +35,4 @@ def workspace_if_free() -> Iterator[bool]:
     """Keep pipelines out of this workspace if none is in it; yields whether none was."""
     STATE.mkdir(exist_ok=True)
     with LOCK.open("a+") as lock:
-        yield _take(lock)
-
-
-def _take(lock: TextIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield take_lock(lock)

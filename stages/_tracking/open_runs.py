@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stages._tracking.description import KIND
 from stages._tracking.process import describe_process, is_alive
-from stages._tracking.store import connect, failures, set_status, why_away
+from stages._tracking.store import connect, failing_as, set_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,13 +35,11 @@ def open_runs() -> list[OpenRun]:
     Raises:
         StoreAwayError: the store does not answer.
     """
-    try:
+    with failing_as(StoreAwayError):
         client = connect(_PATIENCE_SECONDS)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         ours = f"attributes.status = 'RUNNING' and tags.`{KIND}` LIKE '%'"
         return [_open_run(run) for run in client.search_runs(experiments, ours)]
-    except failures() as error:
-        raise StoreAwayError(why_away(error)) from None
 
 
 def close_dead(runs: Iterable[OpenRun]) -> list[OpenRun]:
@@ -52,11 +50,9 @@ def close_dead(runs: Iterable[OpenRun]) -> list[OpenRun]:
     Raises:
         StoreAwayError: the store does not answer.
     """
-    try:
+    with failing_as(StoreAwayError):
         client = connect(_PATIENCE_SECONDS)
         return [run for run in runs if run.alive is False and _close(client, run)]
-    except failures() as error:
-        raise StoreAwayError(why_away(error)) from None
 
 
 def _close(client: "MlflowClient", run: OpenRun) -> bool:

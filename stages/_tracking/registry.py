@@ -11,7 +11,7 @@ from actupose.errors import UserError
 from stages._paths import STATE
 from stages._tracking.description import GROUP, RUN_KEY, TrackedRun
 from stages._tracking.model import MODEL_FILES, log_pyfunc
-from stages._tracking.store import connect, failures, tracking_uri, why_away
+from stages._tracking.store import connect, failing_as, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,10 +112,8 @@ def versions(name: str) -> list[Version]:
     Raises:
         UserError: nothing is registered under it, or the store does not answer.
     """
-    try:
+    with failing_as(UserError):
         every = connect().search_model_versions(f"name = '{name}'")
-    except failures() as error:
-        raise UserError(why_away(error)) from None
     found = [version for version in every if WEIGHTS in version.tags]
     if not found:
         advice = "evaluate registers models (again with dvc repro --force evaluate)"
@@ -144,10 +142,8 @@ def aliases(name: str) -> dict[str, int]:
     Raises:
         UserError: the store does not answer.
     """
-    try:
+    with failing_as(UserError):
         return {key: int(value) for key, value in connect().get_registered_model(name).aliases.items()}
-    except failures() as error:
-        raise UserError(why_away(error)) from None
 
 
 def annotate(name: str, number: int, description: str, tags: Mapping[str, str], rule: str) -> None:
@@ -156,14 +152,12 @@ def annotate(name: str, number: int, description: str, tags: Mapping[str, str], 
     Raises:
         UserError: the store does not answer.
     """
-    try:
+    with failing_as(UserError):
         client = connect()
         client.update_registered_model(name, rule)
         client.update_model_version(name, str(number), description)
         for key, value in tags.items():
             client.set_model_version_tag(name, str(number), key, value)
-    except failures() as error:
-        raise UserError(why_away(error)) from None
 
 
 def set_aliases(name: str, number: int, names: Iterable[str]) -> None:
@@ -172,12 +166,10 @@ def set_aliases(name: str, number: int, names: Iterable[str]) -> None:
     Raises:
         UserError: the store does not answer.
     """
-    try:
+    with failing_as(UserError):
         client = connect()
         for alias in names:
             client.set_registered_model_alias(name, alias, str(number))
-    except failures() as error:
-        raise UserError(why_away(error)) from None
 
 
 def fetch_model(address: str) -> Path:
@@ -189,7 +181,7 @@ def fetch_model(address: str) -> Path:
     Raises:
         UserError: no such model, one that is not of this project, or the store does not answer.
     """
-    try:
+    with failing_as(UserError, f"{address}: "):
         client = connect()
         found = _find(client, address)
         if found is None:
@@ -199,8 +191,6 @@ def fetch_model(address: str) -> Path:
         folder = _MODELS / found.tags[WEIGHTS][:16] / found.tags[RUN_KEY]
         if not folder.is_dir():
             _download(client, found, folder)
-    except failures() as error:
-        raise UserError(f"{address}: {why_away(error)}") from None
     return folder
 
 

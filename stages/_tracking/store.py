@@ -3,7 +3,8 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -93,6 +94,15 @@ def failures() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
     return MlflowException, SQLAlchemyError, OSError
+
+
+@contextmanager
+def failing_as(kind: type[Exception], where: str = "") -> Iterator[None]:
+    """Turn MLflow's letting us down into an exception of ours: one line that says where and how."""
+    try:
+        yield
+    except failures() as error:
+        raise kind(where + why_away(error)) from None
 
 
 def create_run(client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str]) -> str:

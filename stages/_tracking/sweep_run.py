@@ -57,12 +57,12 @@ def finish_sweep_run(
     """
     try:
         client = connect()
+        set_status(client, run_id, status)
         for path in sorted(summary.glob("summary.*")):
             client.log_artifact(run_id, str(path))
         cells = _newest_runs_of_cells(client, run_id)
         for cell in cells.keys() & metrics.keys():
             log_scalars(client, cells[cell], metrics[cell])
-        set_status(client, run_id, status)
     except failures() as error:
         print(warning(error), file=sys.stderr)
 

@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -20,6 +18,7 @@ from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, FlowRu
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelling
 from shrunk_project import environment, make_project, prepare, run, run_here
+from waiting import wait_until
 
 TINY = {
     "train.methods": ["source_only"],
@@ -87,13 +86,6 @@ def stack(tmp_path_factory):
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
     return psutil.wait_procs(processes, timeout=5)[1]
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 500) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it does not happen"
-        time.sleep(0.2)
 
 
 def stage_processes(project: Path) -> list[str]:

@@ -4,13 +4,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from waiting import wait_for
 
 from actupose.errors import UserError
 from pipelines._child_processes import StoppedError
@@ -176,13 +176,6 @@ def test_sigterm_leaves_no_process_behind(project: Path) -> None:
     _, alive = psutil.wait_procs(everyone, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     assert newest_parent(project).info.status == "KILLED"
-
-
-def wait_for(path: Path, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} does not appear"
-        time.sleep(0.1)
 
 
 def test_the_graph_is_dvcs(project: Path) -> None:

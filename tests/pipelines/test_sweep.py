@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow_server import all_runs, free_port, wait_for_server
+from mlflow_server import all_runs, free_port, running_server
+from waiting import wait_for
 
 from actupose.errors import UserError
 from pipelines.sweep import alone, main
@@ -100,14 +100,9 @@ def server(tmp_path_factory: pytest.TempPathFactory):
     folder, port = tmp_path_factory.mktemp("prefect"), free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
     environment = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    with (folder / "log").open("w") as log:
-        running = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_for_server(f"http://127.0.0.1:{port}/api", running)
-        yield f"http://127.0.0.1:{port}/api"
-    finally:
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+    address = f"http://127.0.0.1:{port}/api"
+    with running_server(command, environment, folder / "log", address):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -157,13 +152,6 @@ def start(project: Path, server: str, last_cell: str, *arguments: str) -> subpro
 def finish(sweep: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     output, errors = sweep.communicate(timeout=240)
     return subprocess.CompletedProcess(sweep.args, sweep.returncode, output, errors)
-
-
-def wait_for(path: Path, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} does not appear"
-        time.sleep(0.1)
 
 
 def notes(project: Path, *events: str) -> dict[str, float]:

@@ -2,8 +2,6 @@ import ast
 import base64
 import json
 import os
-import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,7 +12,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow_server import free_port, wait_for_server
+from mlflow_server import free_port, running_server
 from stored_models import (
     NAME,
     client,
@@ -212,14 +210,9 @@ def served(project: Path) -> Iterator[str]:
     changes = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / '.state/mlflow.db'}"}
     changes["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | changes
-    with (project / "served.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-    try:
-        wait_for_server(f"http://127.0.0.1:{port}", server)
-        yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+    address = f"http://127.0.0.1:{port}"
+    with running_server(command, environment, project / "served.log", address):
+        yield f"{address}/invocations"
 
 
 def ask(address: str, images: list[bytes]) -> tuple[int, dict]:

@@ -70,3 +70,8 @@ def format_mean(column: Column, mean: float | None) -> str:
 def format_deviation(column: Column, std: float | None) -> str:
     """``± 0.4``, or nothing where there is one seed."""
     return "" if std is None else f"± {std * column.factor:.1f}"
+
+
+def format_figure(column: Column, mean: float | None, std: float | None) -> str:
+    """``71.6 ± 0.4``; ``71.6`` with one seed; a dash where the figure is not known."""
+    return f"{format_mean(column, mean)} {format_deviation(column, std)}".rstrip()

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from actupose.report.columns import Column, format_figure
 from actupose.report.plots.look import draw_legend, png_bytes, report_style
 from actupose.report.read import read_metrics
 from actupose.tables import atomic_path
@@ -69,16 +70,14 @@ def _summarise(cells: Sequence[CellResults]) -> pd.DataFrame:
 def _markdown(summary: pd.DataFrame) -> str:
     header = ["Cell", "Method", "Seeds", *(f"PCK@0.05 {name}" for name in FIGURES.values())]
     lines = [header, ["---"] * 2 + ["---:"] * (len(header) - 2)]
-    for row in summary.to_dict("records"):
-        figures = [_figure(row[f"{name}_mean"], row[f"{name}_std"]) for name in FIGURES]
+    known = summary.astype(object).where(summary.notna(), None)
+    for row in known.to_dict("records"):
+        figures = [
+            format_figure(Column(name, label), row[f"{name}_mean"], row[f"{name}_std"])
+            for name, label in FIGURES.items()
+        ]
         lines.append([row["cell"], row["method"], str(row["seeds"]), *figures])
     return f"{_NOTE}\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _figure(mean: float, std: float) -> str:
-    if pd.isna(mean):
-        return "-"
-    return f"{100 * mean:.1f}" + ("" if pd.isna(std) else f" ± {100 * std:.1f}")
 
 
 def _draw(summary: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> bytes:

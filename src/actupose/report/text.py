@@ -12,8 +12,7 @@ from actupose.report.columns import (
     SELECTION_RULES,
     Column,
     Selection,
-    format_deviation,
-    format_mean,
+    format_figure,
 )
 
 _DIGITS = 6
@@ -113,5 +112,4 @@ def _markdown_line(cells: list[str]) -> str:
 
 def cell(row: Row, column: Column) -> str:
     """``71.6 ± 0.4``; ``71.6`` with one seed; a dash where the figure is not known."""
-    mean = format_mean(column, row.mean.get(column.key))
-    return f"{mean} {format_deviation(column, row.std.get(column.key))}".rstrip()
+    return format_figure(column, row.mean.get(column.key), row.std.get(column.key))

@@ -1,0 +1,18 @@
+"""Waiting for what other processes do."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def wait_until(
+    happened: Callable[[], bool], seconds: float = 500, otherwise: str = "it does not happen"
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def wait_for(path: Path, seconds: float) -> None:
+    wait_until(path.exists, seconds, f"{path} does not appear")
