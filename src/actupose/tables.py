@@ -245,7 +245,7 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
 
 def read_batches(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of a table, checked as by :func:`read_table`, piece by piece in constant memory."""
-    with _readable(path), pq.ParquetFile(path) as file:
+    with _readable(path), pq.ParquetFile(path, pre_buffer=False) as file:  # else it holds the whole file
         present = _present(file.schema_arrow, columns)
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=present):
             yield _checked(path, pa.Table.from_batches([batch]), schema, columns)

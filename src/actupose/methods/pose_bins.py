@@ -83,7 +83,8 @@ def bin_tables(
         )
     if len(names) == 0:
         return SCORES.empty_table(), BINS.empty_table()
-    order = _ranking(names, scores)
+    by_score = pa.table({"score": scores, "name": names})
+    order = pc.sort_indices(by_score, [("score", "ascending"), ("name", "ascending")]).to_numpy()
     ranked = scores[order]
     bins = assign_bins(torch.from_numpy(ranked), num_bins).numpy()
     columns = {
@@ -94,22 +95,6 @@ def bin_tables(
         "bin": bins,
     }
     return make_table(SCORES, columns), _bins_table(poses, order, ranked, bins)
-
-
-def _ranking(names: pa.Array, scores: np.ndarray) -> np.ndarray:
-    """Positions by score, those of equal score by name."""
-    order = np.argsort(scores, kind="stable")
-    is_tied = np.diff(scores[order]) == 0
-    for start, end in _runs(is_tied):
-        tied = order[start : end + 1]
-        order[start : end + 1] = tied[pc.sort_indices(names.take(pa.array(tied))).to_numpy()]
-    return order
-
-
-def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First position of every run of true flags, and the position behind its last."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    return zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _bins_table(poses: SplitPoses, order: np.ndarray, scores: np.ndarray, bins: np.ndarray) -> pa.Table:
