@@ -5,10 +5,11 @@ Images are decoded once, brought to squares of the run's size and stored encoded
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -27,6 +28,8 @@ from actupose.tables import REJECTED, SPLITS, make_table, samples_schema, write_
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+_CHUNK = 32  # pictures that a thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def ingest(data: DataParams, domain: Literal["source", "target"], settings: Inge
     skeleton = SKELETONS[data.skeleton]
     check_root(corpus, f"data.{domain}.root")
     store = partial(prepare, num_keypoints=len(skeleton), side=data.image_size, quality=settings.jpeg_quality)
-    outcomes = map_ordered(store, index_corpus(corpus, skeleton, data.image_size))
+    outcomes = map_ordered(store, index_corpus(corpus, skeleton, data.image_size), _CHUNK)
     ledger = Ledger()
 
     def accepted() -> Iterator[tuple[bytes, int, int]]:
@@ -126,18 +129,26 @@ def check_root(corpus: Corpus, key: str) -> None:
 
 
 def map_ordered(
-    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead: int = 4
+    function: Callable[[ItemT], ResultT], items: Iterable[ItemT], chunk: int = 1
 ) -> Iterator[ResultT]:
-    """Results in the order of the items, computed by threads that run at most ``ahead`` items each ahead."""
+    """Results in the order of the items, computed by threads that each run at most a chunk ahead.
+
+    Where a call is short, handing over items in chunks costs less than one by one.
+    """
     workers = os.cpu_count() or 1
-    pending: deque[Future[ResultT]] = deque()
+    pending: deque[Future[list[ResultT]]] = deque()
+    rest = iter(items)
     with ThreadPoolExecutor(workers) as pool:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > ahead * workers:
-                yield pending.popleft().result()
+        while several := list(islice(rest, chunk)):
+            pending.append(pool.submit(_call_each, function, several))
+            if len(pending) > workers:
+                yield from pending.popleft().result()
         while pending:
-            yield pending.popleft().result()
+            yield from pending.popleft().result()
+
+
+def _call_each(function: Callable[[ItemT], ResultT], items: Sequence[ItemT]) -> list[ResultT]:
+    return [function(item) for item in items]
 
 
 def prepare(

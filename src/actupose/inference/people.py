@@ -61,7 +61,7 @@ def read_frames(sources: Sequence[Source], boxes: Boxes | None, refuse: Refuse) 
             for source in group:
                 yield from _video_frames(source, refuse)
             continue
-        for entry in map_ordered(partial(_picture_frame, boxes=boxes), group, ahead=1):
+        for entry in map_ordered(partial(_picture_frame, boxes=boxes), group):
             if isinstance(entry, Rejection):
                 refuse(entry)
             else:

@@ -35,10 +35,11 @@ def names_below(root: Path, suffixes: Collection[str]) -> Iterator[str]:
     """Paths relative to ``root``; hidden files and folders (thumbnails, ``._`` files) are left out."""
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        below = Path(folder).relative_to(root)
         for name in files:
-            path = Path(folder, name)
+            path = below / name
             if path.suffix.lower() in suffixes and not name.startswith("."):
-                yield path.relative_to(root).as_posix()
+                yield path.as_posix()
 
 
 def _test_names(names: list[str], settings: FolderData) -> frozenset[str]:

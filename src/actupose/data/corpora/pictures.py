@@ -4,10 +4,12 @@ A truncated file is refused (OpenCV returns nothing for it). Where labels exist 
 pixels, so an EXIF orientation is ignored; unlabelled photos are turned upright by it.
 """
 
+import os
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -41,9 +43,11 @@ def read_picture(path: Path, *, upright: bool) -> Picture:
     Raises:
         Refusal: it is no image, too large, truncated or damaged.
     """
-    _check_length(path.stat().st_size)
-    has_exif = _check_header(path)  # before a large file is read that is no image
-    encoded = path.read_bytes()
+    with path.open("rb") as file:
+        _check_length(os.fstat(file.fileno()).st_size)
+        has_exif = _check_header(file)  # before a large file is read that is no image
+        file.seek(0)
+        encoded = file.read()
     return Picture(_decode(encoded, upright=upright), None if upright and has_exif else encoded)
 
 
@@ -74,7 +78,7 @@ def _decode(encoded: bytes, *, upright: bool) -> np.ndarray:
     return np.asarray(pixels)
 
 
-def _check_header(file: Path | BytesIO) -> bool:
+def _check_header(file: BinaryIO) -> bool:
     """Refuse no image, or too large a one, before any pixel is decoded; tells whether it has EXIF data."""
     try:
         with Image.open(file, formats=FORMATS) as image:
