@@ -82,8 +82,10 @@ def test_samples_are_ordered_by_split_then_id_and_point_to_their_picture(tmp_pat
         assert bytes(store.encoded(row)) == (tmp_path / "in" / sample_id).read_bytes()
 
 
-def test_work_done_by_threads_comes_back_in_order():
-    assert list(map_ordered(lambda number: number * number, iter(range(50)))) == [n * n for n in range(50)]
+@pytest.mark.parametrize("chunk", [1, 7, 100])
+def test_work_done_by_threads_comes_back_in_order(chunk):
+    squares = map_ordered(lambda number: number * number, iter(range(50)), chunk)
+    assert list(squares) == [n * n for n in range(50)]
 
 
 def test_work_is_taken_only_a_little_ahead(monkeypatch):
