@@ -5,7 +5,8 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from actupose.errors import UserError
 from actupose.nets.pose_model import ModelInfo, load_model, save_model
-from actupose.nets.pose_resnet import IMAGE_MEAN, build_network, heatmap_side
+from actupose.nets.pose_resnet import build_network, heatmap_side
+from actupose.nets.weights import IMAGE_MEAN
 from actupose.params import HeatmapParams, NetworkParams
 
 

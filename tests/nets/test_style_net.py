@@ -7,8 +7,8 @@ from tiny_domains import tiny_params
 from torch import nn
 
 from actupose.errors import UserError
-from actupose.nets.pose_resnet import IMAGE_MEAN, IMAGE_STD
 from actupose.nets.style_net import build_style_net
+from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD
 
 TORCHVISION = (0, 2, 5, 7, 10, 12, 14, 16, 19)  # convolutions of vgg19.features up to relu4_1
 NORMALISED = (0, 2, 5, 9, 12, 16, 19, 22, 25, 29)  # of AdaIN's vgg_normalised, its 1x1 first

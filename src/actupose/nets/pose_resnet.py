@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
 from actupose.nets.backbones import Backbone, backbone_stride
+from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD
 from actupose.params import NetworkParams
 
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_STD = (0.229, 0.224, 0.225)
 NUM_DECONVOLUTIONS = 3
 
 _INIT_STD = 0.001

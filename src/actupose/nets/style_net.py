@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from actupose.core.rng import seeded_weights
 from actupose.core.style import match_statistics
 from actupose.errors import UserError
-from actupose.nets.pose_resnet import IMAGE_MEAN, IMAGE_STD
-from actupose.nets.weights import read_weights
+from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD, read_weights
 from actupose.params import AdainParams
 
 Step = int | Literal["pool"]  # a convolution to so many channels, or halving the side

@@ -1,4 +1,4 @@
-"""Pretrained weights by name, from a file or from the hub."""
+"""Pretrained weights by name, from a file or from the hub, and the colours they expect."""
 
 import warnings
 from pathlib import Path
@@ -10,6 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from actupose.errors import UserError
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB in 0..1
+IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 def read_weights(name: str, key: str) -> dict[str, Tensor]:
