@@ -32,9 +32,11 @@ class StyleTransfer:
         self, direction: Direction, step: int, content: Tensor, style: Callable[[], Tensor]
     ) -> Tensor:
         """Images (B, 3, S, S) in 0..1 with the look of ``style()``, or as they are when the coin says so."""
+        if not self.is_on:
+            return content
         random = generator(self.seed, f"style {direction}", step)
-        coin, place = torch.rand(2, generator=random).tolist()
-        if not self.is_on or coin >= self.settings.rate:
+        coin, place = torch.rand(2, generator=random).tolist()  # on the host
+        if coin >= self.settings.rate:
             return content
         low, high = self.settings.mix
         with torch.no_grad():
