@@ -87,6 +87,18 @@ def test_worker_processes_change_nothing(project):
     assert model_bytes(project.train(workers, "udape", "workers")) == model_bytes(here)
 
 
+@pytest.mark.trial
+@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape"])
+def test_compiled_networks_learn_what_plain_ones_do(project, method):
+    losses = []
+    for compiled in (False, True):
+        params = tiny_params(schedule=SHORT, evaluation__every_epochs=2, compute__compile=compiled)
+        trainer = project.trainer(params, method, f"compiled {compiled}")
+        trainer.run(*quiet())
+        losses.append([epoch["source"] for epoch in trainer.history])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
 def test_until_the_switch_the_teacher_rests_and_then_begins_as_the_student(project):
     params = tiny_params(adaptation__ema_decay=1.0)  # the teacher's weights stay where they begin
     before = grow(params, project, "udape", 3)
