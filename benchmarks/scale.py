@@ -36,12 +36,11 @@ from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_t
 NUM_BINS = 25
 CHUNK = 65536
 BATCH = 32
-SIDE = 64
 
 
-def write_poses(folder: Path, count: int) -> None:
+def write_poses(folder: Path, sizes: argparse.Namespace) -> None:
     """A normalised table of random poses."""
-    random, schema = np.random.default_rng(0), normalised_schema(len(BODY16))
+    random, count, schema = np.random.default_rng(0), sizes.poses, normalised_schema(len(BODY16))
     with pq.ParquetWriter(folder / "poses.parquet", schema, compression="zstd") as writer:
         for first in range(0, count, CHUNK):
             rows = min(CHUNK, count - first)
@@ -56,7 +55,7 @@ def write_poses(folder: Path, count: int) -> None:
             writer.write_table(make_table(schema, columns))
 
 
-def score(folder: Path, count: int) -> dict[str, float | str]:
+def score(folder: Path, sizes: argparse.Namespace) -> dict[str, float | str]:
     """The work of the score stage."""
     vae = build_vae(len(BODY16), load_params(Path("params.yaml")).vae).eval()
     poses = SplitPoses(folder / "poses.parquet", "train", BODY16)
@@ -64,53 +63,54 @@ def score(folder: Path, count: int) -> dict[str, float | str]:
     ranked, bins = bin_tables(names, scores, poses, NUM_BINS)
     write_table(folder / "scores.parquet", ranked, SCORES)
     write_table(folder / "bins.parquet", bins, BINS)
-    assert len(ranked) == count
+    assert len(ranked) == sizes.poses
     with (folder / "scores.parquet").open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
 
 
-def small_jpegs(count: int) -> Iterator[bytes]:
+def jpegs(count: int, side: int) -> Iterator[bytes]:
     """Blurred noise: a few pictures, again and again."""
     random = np.random.default_rng(0)
-    noise = [random.integers(0, 255, (SIDE, SIDE, 3), np.uint8) for _ in range(64)]
+    noise = [random.integers(0, 255, (side, side, 3), np.uint8) for _ in range(64)]
     encoded = [cv2.imencode(".jpg", cv2.GaussianBlur(one, (9, 9), 3))[1].tobytes() for one in noise]
     return (encoded[i % len(encoded)] for i in range(count))
 
 
-def write_store(folder: Path, count: int) -> None:
-    """An image store of small pictures."""
-    write_images(folder / "images.arrow", ((picture, SIDE, SIDE) for picture in small_jpegs(count)))
+def write_store(folder: Path, sizes: argparse.Namespace) -> None:
+    """An image store."""
+    pictures = jpegs(sizes.images, sizes.side)
+    write_images(folder / "images.arrow", ((picture, sizes.side, sizes.side) for picture in pictures))
 
 
-def read_store(folder: Path, count: int) -> dict[str, float]:
+def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
     """Time to open, and of random batches against decoding the same bytes from a list."""
     began = time.perf_counter()
     store = ImageStore(folder / "images.arrow")
     opened = time.perf_counter() - began
-    rows = np.random.default_rng(1).integers(0, count, (200, BATCH)).tolist()
+    rows = np.random.default_rng(1).integers(0, sizes.images, (200, BATCH)).tolist()
     in_memory = [np.frombuffer(bytes(store.encoded(row)), np.uint8) for batch in rows for row in batch]
     stored = _seconds(lambda: [store.decode(row) for batch in rows for row in batch])
     bare = _seconds(lambda: [cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory])
     return {"open_s": opened, "images_per_s": len(in_memory) / stored, "of_bare_decoding": stored / bare}
 
 
-def write_folder(folder: Path, count: int) -> None:
-    """A folder of small pictures."""
+def write_folder(folder: Path, sizes: argparse.Namespace) -> None:
+    """A folder of pictures."""
     (folder / "photos").mkdir()
-    for number, picture in enumerate(small_jpegs(count)):
+    for number, picture in enumerate(jpegs(sizes.files, sizes.side)):
         (folder / "photos" / f"{number:06d}.jpg").write_bytes(picture)
 
 
-def ingest_folder(folder: Path, count: int) -> dict[str, float]:
+def ingest_folder(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
     """The ingest stage against two threads that do nothing but decode the same files."""
     params = load_params(Path("params.yaml"))
     photos = FolderData(corpus="folder", root=folder / "photos", test_fraction=0.1, seed=0)
-    data = params.data.model_copy(update={"target": photos, "image_size": SIDE})
+    data = params.data.model_copy(update={"target": photos, "image_size": sizes.side})
     whole = _seconds(lambda: ingest(data, "target", params.ingest, folder / "ingested"))
     paths = sorted(map(str, photos.root.iterdir()))
     with ThreadPoolExecutor(2) as pool:
         bare = _seconds(lambda: deque(pool.map(cv2.imread, paths), maxlen=0))
-    return {"images_per_s": count / whole, "of_bare_decoding": whole / bare}
+    return {"images_per_s": sizes.files / whole, "of_bare_decoding": whole / bare}
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -126,41 +126,46 @@ PARTS = {
 }
 
 
-def run_part(name: str, folder: Path, count: int) -> None:
+def run_part(sizes: argparse.Namespace) -> None:
     """Print what one part took, as JSON; the parent has made its data."""
     torch.set_num_threads(2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    told = PARTS[name][1](folder, count)
+    told = PARTS[sizes.part][1](sizes.folder, sizes)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     told |= {"seconds": seconds, "peak_gb": peak / 1e6, "of_imports_gb": before / 1e6}
     print(json.dumps(told))
 
 
+def run_parts(sizes: argparse.Namespace) -> None:
+    """Make the data of each part and run it twice, in processes of its own."""
+    folder = Path(tempfile.mkdtemp(dir=sizes.folder))
+    try:
+        for name, (make, _) in PARTS.items():
+            make(folder, sizes)
+            part = [sys.executable, *sys.argv, "--part", name, "--folder", str(folder)]
+            for _ in range(2):
+                done = subprocess.run(part, capture_output=True, text=True, check=True)
+                print(f"{name}: {done.stdout.strip()}", flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
 def main() -> None:
-    """Make data, run each part twice in processes of their own, print."""
+    """Run all parts, or the one that a parent asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--poses", type=int, default=6_000_000)
     parser.add_argument("--images", type=int, default=500_000)
     parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--side", type=int, default=64, help="of images and files, pixels")
     parser.add_argument("--folder", type=Path, help="where data are drawn; default: the temporary folder")
-    parser.add_argument("--part", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.part:
-        run_part(arguments.part[0], Path(arguments.part[1]), int(arguments.part[2]))
-        return
-    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
-    try:
-        counts = {"score": arguments.poses, "store": arguments.images, "ingest": arguments.files}
-        for name, count in counts.items():
-            PARTS[name][0](folder, count)
-            for _ in range(2):
-                part = [sys.executable, __file__, "--part", name, str(folder), str(count)]
-                done = subprocess.run(part, capture_output=True, text=True, check=True)
-                print(f"{name} of {count}: {done.stdout.strip()}", flush=True)
-    finally:
-        shutil.rmtree(folder)
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    sizes = parser.parse_args()
+    if sizes.part:
+        run_part(sizes)
+    else:
+        run_parts(sizes)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,18 @@
     python benchmarks/step.py --preset surreal2lsp-small --method udape
 
 The floor is the same passes in plain PyTorch on ready tensors: forward and backward of the student on both
-domains, forward of the teacher, the optimiser. Steps and floors take turns in one run; the ratio of their
-medians is what counts. On a GPU the device is waited for after each.
+domains, forward of the teacher, the optimiser. With --compile the same step with compiled networks is there
+as well. All take turns in one run; the ratios of their medians are what counts.
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import yaml
 from torch import Tensor
+from turns import median_ms
 
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import LabelledBatch, Supervised
@@ -67,13 +66,20 @@ def make_floor(method: Supervised, settings: TrainingSettings) -> Callable[[int]
     return passes
 
 
-def seconds(work: Callable[[int], None], step: int, device: torch.device) -> float:
-    """Of one call, the device's work included."""
-    began = time.perf_counter()
-    work(step)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
+def make_method(settings: TrainingSettings, compute: ComputeParams, *, compiled: bool) -> Supervised:
+    """The method, ready to train."""
+    compute = compute.model_copy(update={"compile": compiled})
+    method = METHODS[settings.method.adaptation](settings, compute)
+    method.train()
+    return method
+
+
+def print_profile(step: Callable[[int], None]) -> None:
+    """Where the time of some steps goes."""
+    with torch.profiler.profile() as profile:
+        for number in range(5):
+            step(number)
+    print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
 
 
 def main() -> None:
@@ -83,26 +89,25 @@ def main() -> None:
     parser.add_argument("--method", default="udape")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--compile", action="store_true", help="time the step with compiled networks too")
     parser.add_argument("--profile", action="store_true", help="print where the step's time goes")
     arguments = parser.parse_args()
     settings, compute = settings_of(arguments)
-    method = METHODS[settings.method.adaptation](settings, compute)
-    method.train()
-    step, floor = make_step(method, settings), make_floor(method, settings)
+    method = make_method(settings, compute, compiled=False)
+    step = make_step(method, settings)
+    works = [step, make_floor(method, settings)]
+    if arguments.compile:
+        works.append(make_step(make_method(settings, compute, compiled=True), settings))
     for number in range(3):
-        step(number), floor(number)
+        for work in works:
+            work(number)
     if arguments.profile:
-        with torch.profiler.profile() as profile:
-            for number in range(5):
-                step(number)
-        print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
-    pairs = [
-        (seconds(step, n, method.device), seconds(floor, n, method.device)) for n in range(arguments.steps)
-    ]
-    whole, passes = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print_profile(step)
+    whole, passes, *compiled = median_ms(works, arguments.steps, method.device)
     print(
-        f"{arguments.preset or 'params.yaml'} {arguments.method}: step {1000 * whole:.1f} ms, its passes "
-        f"{1000 * passes:.1f} ms, ratio {whole / passes:.3f}"
+        f"{arguments.preset or 'params.yaml'} {arguments.method}: step {whole:.1f} ms, its passes "
+        f"{passes:.1f} ms, ratio {whole / passes:.3f}"
+        + "".join(f"; compiled {ms:.1f} ms, {ms / whole:.2f} of the step" for ms in compiled)
     )
 
 

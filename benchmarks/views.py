@@ -7,13 +7,11 @@ keypoints. Both take turns in one run on one thread; the ratio of the medians is
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
+from turns import median_ms
 
 from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import render_gaussians
@@ -67,13 +65,6 @@ def draw(x: float, y: float, cells: int) -> np.ndarray:
     return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
 
 
-def seconds(work: Callable[[], None]) -> float:
-    """Of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def main() -> None:
     """Take turns, print medians and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,14 +79,11 @@ def main() -> None:
     keypoints = random.random((BATCH, KEYPOINTS, 2), np.float32) * side
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     points = torch.from_numpy(keypoints)
-    pairs = [
-        (
-            seconds(lambda: batched(images, points, side, cells)),
-            seconds(lambda: one_by_one(pictures, keypoints, side, cells)),
-        )
-        for _ in range(arguments.rounds)
-    ]
-    ours, naive = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
+    works = (
+        lambda _: batched(images, points, side, cells),
+        lambda _: one_by_one(pictures, keypoints, side, cells),
+    )
+    ours, naive = median_ms(works, arguments.rounds)
     print(f"{BATCH} views of {side} px: batched {ours:.0f} ms, one by one {naive:.0f} ms: {naive / ours:.2f}")
 
 
