@@ -25,17 +25,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
+from actupose.data.dataset import DomainImages
 from actupose.data.image_store import ImageStore, write_images
 from actupose.data.ingest import ingest
 from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
 from actupose.nets.pose_vae import build_vae
 from actupose.params import FolderData, load_params
 from actupose.skeleton import BODY16
-from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_table
+from actupose.tables import BINS, SCORES, make_table, normalised_schema, samples_schema, write_table
 
 NUM_BINS = 25
 CHUNK = 65536
 BATCH = 32
+WORKERS = 2
 
 
 def write_poses(folder: Path, sizes: argparse.Namespace) -> None:
@@ -76,14 +78,23 @@ def jpegs(count: int, side: int) -> Iterator[bytes]:
     return (encoded[i % len(encoded)] for i in range(count))
 
 
-def write_store(folder: Path, sizes: argparse.Namespace) -> None:
-    """An image store."""
-    pictures = jpegs(sizes.images, sizes.side)
+def write_domain(folder: Path, sizes: argparse.Namespace) -> None:
+    """An image store and the samples it belongs to, unlabelled."""
+    pictures, schema = jpegs(sizes.images, sizes.side), samples_schema(len(BODY16))
     write_images(folder / "images.arrow", ((picture, sizes.side, sizes.side) for picture in pictures))
+    columns = {
+        "sample_id": [f"{number:08d}" for number in range(sizes.images)],
+        "split": ["train"] * sizes.images,
+        "corpus": ["random"] * sizes.images,
+        "image_row": np.arange(sizes.images),
+        "keypoints": np.full((sizes.images, len(BODY16), 2), np.nan, np.float32),
+        "visible": np.zeros((sizes.images, len(BODY16)), bool),
+    }
+    write_table(folder / "samples.parquet", make_table(schema, columns), schema)
 
 
 def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
-    """Time to open, and of random batches against decoding the same bytes from a list."""
+    """Time to open, of random batches against decoding the same bytes from a list, and through workers."""
     began = time.perf_counter()
     store = ImageStore(folder / "images.arrow")
     opened = time.perf_counter() - began
@@ -91,7 +102,15 @@ def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
     in_memory = [np.frombuffer(bytes(store.encoded(row)), np.uint8) for batch in rows for row in batch]
     stored = _seconds(lambda: [store.decode(row) for batch in rows for row in batch])
     bare = _seconds(lambda: [cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory])
-    return {"open_s": opened, "images_per_s": len(in_memory) / stored, "of_bare_decoding": stored / bare}
+    images = DomainImages(folder, "train", BODY16)
+    deque(images.batches(torch.tensor(rows[:10]), WORKERS), maxlen=0)  # they start
+    loaded = _seconds(lambda: deque(images.batches(torch.tensor(rows), WORKERS), maxlen=0))
+    return {
+        "open_s": opened,
+        "images_per_s": len(in_memory) / stored,
+        "of_bare_decoding": stored / bare,
+        "images_per_s_by_workers": len(in_memory) / loaded,
+    }
 
 
 def write_folder(folder: Path, sizes: argparse.Namespace) -> None:
@@ -121,7 +140,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 PARTS = {
     "score": (write_poses, score),
-    "store": (write_store, read_store),
+    "store": (write_domain, read_store),
     "ingest": (write_folder, ingest_folder),
 }
 

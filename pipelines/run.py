@@ -19,6 +19,7 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from pipelines._child_processes import exit_on_signals
+from pipelines._lock_file import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
 from pipelines.stage_runs.artifacts import show_results
 from pipelines.stage_runs.graph import read_graph, stale_stages
@@ -68,6 +69,7 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
     text, params = merge_settings(preset, settings)
     check_roots(params)
     write_params(text)
+    remove_cut_off(get_run_logger().warning)
     graph = read_graph(stages)
     slots, stale = slots_on_server(), stale_stages(graph)
     flow_run = flow_run_id() or ""

@@ -1,4 +1,4 @@
-"""DVC's locks: who holds them, and which a dead process left behind."""
+"""DVC's locks: who holds them, and which a dead process left behind; and its lock file, cut off by a kill."""
 
 import fcntl
 import json
@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 
+from pipelines._lock_file import LOCK_FILE, is_cut_off
 from pipelines.checks.check import Check
 
 _NAME = "DVC"
@@ -22,6 +23,9 @@ def check_locks(folder: Path) -> Check:
         advice = f"if no DVC command runs: rm {repository}"
         return Check(_NAME, "warning", f"{repository} is held through a hard link", advice)
     held = ["the repository is locked by a DVC command"] if _is_locked(repository) else []
+    if not held and is_cut_off():
+        advice = f"rm {LOCK_FILE}; dvc repro takes finished stages from its cache"
+        return Check(_NAME, "problem", f"{LOCK_FILE} was cut off by a kill", advice)
     try:
         holders = _holders(paths)
     except (ValueError, KeyError, TypeError, AttributeError):  # DVC writes it in place, not atomically

@@ -206,6 +206,10 @@ def cut_off() -> None:
     Path(".dvc/tmp/rwlock").write_text('{"write": {"out": {"pi')
 
 
+def lock_file_cut_off() -> None:
+    Path("dvc.lock").write_text("schema: '2.0'\nstages:\n  ingest@sou")
+
+
 def held_through_a_hard_link() -> None:
     Path(".dvc/tmp/claim").write_text("")
     Path(".dvc/tmp/lock").hardlink_to(".dvc/tmp/claim")
@@ -221,6 +225,7 @@ def no_repository() -> None:
         (left_by_a_dead_process, "warning", "the next dvc repro takes them over"),
         (left_by_a_process_whose_number_was_given_away, "problem", "rm .dvc/tmp/rwlock"),
         (cut_off, "problem", "rm .dvc/tmp/rwlock"),
+        (lock_file_cut_off, "problem", "rm dvc.lock"),
         (held_through_a_hard_link, "warning", "rm .dvc/tmp/lock"),
         (no_repository, "problem", "dvc init"),
     ],
