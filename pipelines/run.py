@@ -19,7 +19,7 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from pipelines._child_processes import exit_on_signals
-from pipelines._lock_file import remove_cut_off
+from pipelines._dvc_lock import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
 from pipelines.stage_runs.artifacts import show_results
 from pipelines.stage_runs.graph import read_graph, stale_stages

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from shrunk_project import environment, make_project, prepare, run, run_here
 
-from pipelines._lock_file import remove_cut_off
+from pipelines._dvc_lock import remove_cut_off
 
 EVERY_STEP = 1e-9  # minutes between checkpoints: many moments fall into the writing of one
 STAGES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from pipelines._lock_file import LOCK_FILE, is_cut_off
+from pipelines._dvc_lock import LOCK_FILE, is_cut_off
 from pipelines.checks.check import Check
 
 _NAME = "DVC"

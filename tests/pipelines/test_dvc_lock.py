@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dvc.lock import Lock
 
-from pipelines._lock_file import LOCK_FILE, is_cut_off, remove_cut_off
+from pipelines._dvc_lock import LOCK_FILE, is_cut_off, remove_cut_off
 
 PIPELINE = "stages:\n  only:\n    cmd: cp given.txt made.txt\n    deps: [given.txt]\n    outs: [made.txt]\n"
 
