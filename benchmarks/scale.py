@@ -100,8 +100,9 @@ def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
     opened = time.perf_counter() - began
     rows = np.random.default_rng(1).integers(0, sizes.images, (200, BATCH)).tolist()
     in_memory = [np.frombuffer(bytes(store.encoded(row)), np.uint8) for batch in rows for row in batch]
-    stored = _seconds(lambda: [store.decode(row) for batch in rows for row in batch])
-    bare = _seconds(lambda: [cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory])
+    stored = _seconds(lambda: deque((store.decode(row) for batch in rows for row in batch), maxlen=0))
+    decoded = (cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory)
+    bare = _seconds(lambda: deque(decoded, maxlen=0))
     images = DomainImages(folder, "train", BODY16)
     deque(images.batches(torch.tensor(rows[:10]), WORKERS), maxlen=0)  # they start
     loaded = _seconds(lambda: deque(images.batches(torch.tensor(rows), WORKERS), maxlen=0))
