@@ -223,6 +223,7 @@ def test_mlflow_has_tables_and_figures(tracked: tuple[MlflowClient, dict[str, Ru
             "run/curriculum.parquet",
         } <= paths
         assert {"figures/per_bin.png", "figures/predictions.png", "figures/learning_curves.png"} <= paths
+        assert "figures/pose_gallery.png" not in paths, "what runs share is in the report"
 
 
 def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:

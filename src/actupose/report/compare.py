@@ -5,7 +5,7 @@ from pathlib import Path
 
 from actupose.params import Params, TrainParams
 from actupose.report.aggregate import Comparison, compare_runs, run_figures
-from actupose.report.figures import draw_figures, draw_restyled
+from actupose.report.figures import draw_figures, draw_restyled, draw_run_figures
 from actupose.report.html import report_html
 from actupose.report.read import Folders, read_evidence
 from actupose.report.restyled import restyled_examples
@@ -39,11 +39,11 @@ def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:
 
 
 def write_run_figures(folders: Folders, out: Path, params: Params, method: str, seed: int) -> list[Path]:
-    """Draw what the report would show of one run alone; returns the png files written to ``out``."""
+    """Draw what the report shows of runs, of one alone; returns the png files written to ``out``."""
     alone = params.model_copy(update={"train": TrainParams(methods=(method,), seeds=(seed,))})
     evidence = read_evidence(folders, alone)
     paths = []
-    for figure in draw_figures(evidence, compare_runs(evidence.runs, alone), alone):
+    for figure in draw_run_figures(evidence, compare_runs(evidence.runs, alone), alone):
         paths.append(out / f"{figure.name}.png")
         _write(paths[-1], figure.png)
     return paths

@@ -57,6 +57,17 @@ def draw_figures(evidence: Evidence, comparison: Comparison, params: Params) -> 
         ]
 
 
+def draw_run_figures(evidence: Evidence, comparison: Comparison, params: Params) -> list[ReportFigure]:
+    """Those of :func:`draw_figures` that are not the same for all runs on the same data."""
+    with report_style():
+        return [
+            *_result_figures(evidence, comparison, params),
+            *_photo_figure(evidence, comparison, params),
+            *_schedule_figures(evidence, params),
+            *_learning_figure(evidence, comparison, params),
+        ]
+
+
 def draw_restyled(examples: dict[str, np.ndarray] | None) -> list[ReportFigure]:
     """Images before and after style transfer, if there is any."""
     if examples is None:
