@@ -1,14 +1,13 @@
-import uuid
-
 import pytest
 
 from pipelines.stage_runs.slots import computing_slot, free_gpu, visible_gpus
 
 
 @pytest.fixture
-def gpus():
-    """Names of two GPUs that no other test holds."""
-    return [f"{uuid.uuid4()}-{index}" for index in range(2)]
+def gpus(tmp_path, monkeypatch):
+    """Names of two GPUs, whose locks are not those of this machine's stages."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return ["first", "second"]
 
 
 def test_stages_side_by_side_get_different_gpus(gpus):
