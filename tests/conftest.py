@@ -16,6 +16,8 @@ LONGEST = (
     "test_kills",
     "test_tracking_outage",
     "test_run",
+    "test_ranks",
+    "test_hand_pipeline",
 )
 
 
