@@ -6,15 +6,21 @@ from evaluated_project import SIDE, demo_params, drawn_people, flat_metrics, fol
 
 from actupose.report.gallery import choose_poses
 from actupose.report.photos import Prediction, choose_photos
-from actupose.report.read import read_evidence
+from actupose.report.read import read_binned_data, read_evidence
 from actupose.skeleton import BODY16
+
+PARAMS = demo_params(methods=["source_only", "actupose"], seeds=[4, 5])
 
 
 @pytest.fixture
-def evidence(tmp_path):
-    params = demo_params(methods=["source_only", "actupose"], seeds=[4, 5])
-    write_project(tmp_path, params, lambda *_: flat_metrics(0.5), drawn_people(20))
-    return read_evidence(folders_below(tmp_path), params)
+def folders(tmp_path):
+    write_project(tmp_path, PARAMS, lambda *_: flat_metrics(0.5), drawn_people(20))
+    return folders_below(tmp_path)
+
+
+@pytest.fixture
+def evidence(folders):
+    return read_evidence(folders, PARAMS)
 
 
 def test_photos_are_the_first_of_each_bin_with_the_first_seed(evidence):
@@ -47,15 +53,16 @@ def test_accuracy_counts_scored_keypoints():
     assert replace(known, is_right=None).accuracy == ""
 
 
-def test_gallery_samples_the_named_bins_and_repeats(evidence):
-    rows = choose_poses(evidence.source_poses, evidence.domains["source"])
+def test_gallery_samples_the_named_bins_and_repeats(folders):
+    data = read_binned_data(folders, PARAMS)
+    rows = choose_poses(data.source_poses, data.domains["source"])
     assert [heading.split("\n")[0] for heading, _ in rows] == [f"bin {number}" for number in range(5)]
     assert all(poses.shape == (6, 16, 2) for _, poses in rows)
-    again = choose_poses(evidence.source_poses, evidence.domains["source"])
+    again = choose_poses(data.source_poses, data.domains["source"])
     assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(rows, again, strict=True))
-    scores = evidence.domains["source"].scores
+    scores = data.domains["source"].scores
     hardest = set(scores.loc[scores["bin"] == 4, "sample_id"])
     known = {tuple(pose): name for name, pose in zip(
-        evidence.source_poses.column("sample_id").to_pylist(),
-        evidence.source_poses.column("pose").to_pylist(), strict=True)}  # fmt: skip
+        data.source_poses.column("sample_id").to_pylist(),
+        data.source_poses.column("pose").to_pylist(), strict=True)}  # fmt: skip
     assert {known[tuple(pose.ravel().tolist())] for pose in rows[-1][1]} <= hardest

@@ -4,7 +4,7 @@ import pytest
 from evaluated_project import demo_params, flat_metrics, folders_below, write_project
 
 from actupose.errors import UserError
-from actupose.report.read import read_evidence, read_metrics
+from actupose.report.read import read_binned_data, read_evidence, read_metrics
 
 PARAMS = demo_params(methods=["source_only", "udape"], seeds=[0])
 
@@ -47,8 +47,14 @@ def test_damaged_metrics_are_one_line(folders, text, complaint):
     assert "dvc repro -f evaluate@udape-0" in str(caught.value)
 
 
-@pytest.mark.parametrize("table", ["runs/udape-0/curriculum.parquet", "data/bins/target/scores.parquet"])
-def test_a_missing_table_is_named(folders, tmp_path, table):
+@pytest.mark.parametrize(
+    ("read", "table"),
+    [
+        (read_evidence, "runs/udape-0/curriculum.parquet"),
+        (read_binned_data, "data/bins/target/scores.parquet"),
+    ],
+)
+def test_a_missing_table_is_named(folders, tmp_path, read, table):
     (tmp_path / table).unlink()
     with pytest.raises(UserError, match=table):
-        read_evidence(folders, PARAMS)
+        read(folders, PARAMS)

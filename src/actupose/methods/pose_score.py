@@ -16,7 +16,7 @@ from actupose.nets.pose_vae import PoseVae, build_vae, kl_divergence, squared_er
 from actupose.params import VaeParams
 from actupose.tables import HISTORY, atomic_path, history_table, list_values, write_table
 
-SCORING_BATCH = 4096
+SCORING_BATCH = 4096  # poses whose layers stay in the cache
 
 
 def pose_tensors(normalised: pa.Table) -> tuple[Tensor, Tensor]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from actupose.params import Params, TrainParams
 from actupose.report.aggregate import Comparison, compare_runs, run_figures
-from actupose.report.figures import draw_figures, draw_restyled, draw_run_figures
+from actupose.report.figures import draw_figures, draw_restyled
 from actupose.report.html import report_html
-from actupose.report.read import Folders, read_evidence
+from actupose.report.read import Folders, read_binned_data, read_evidence
 from actupose.report.restyled import restyled_examples
 from actupose.report.text import comparison_csv, comparison_json, comparison_markdown, runs_csv
 from actupose.tables import atomic_path
@@ -20,7 +20,7 @@ def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:
     """
     evidence = read_evidence(folders, params)
     comparison = compare_runs(evidence.runs, params)
-    figures = draw_figures(evidence, comparison, params)
+    figures = draw_figures(evidence, comparison, params, read_binned_data(folders, params))
     figures += draw_restyled(restyled_examples(folders, params))
     texts = {
         "comparison.csv": comparison_csv(comparison),
@@ -43,7 +43,7 @@ def write_run_figures(folders: Folders, out: Path, params: Params, method: str, 
     alone = params.model_copy(update={"train": TrainParams(methods=(method,), seeds=(seed,))})
     evidence = read_evidence(folders, alone)
     paths = []
-    for figure in draw_run_figures(evidence, compare_runs(evidence.runs, alone), alone):
+    for figure in draw_figures(evidence, compare_runs(evidence.runs, alone), alone):
         paths.append(out / f"{figure.name}.png")
         _write(paths[-1], figure.png)
     return paths

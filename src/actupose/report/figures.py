@@ -17,7 +17,7 @@ from actupose.report.plots.results import plot_groups, plot_per_bin
 from actupose.report.plots.scores import plot_scores, plot_similarity, plot_variation
 from actupose.report.plots.skeletons import plot_gallery
 from actupose.report.plots.training import plot_flow, plot_histories, plot_reranking, plot_schedules
-from actupose.report.read import Evidence
+from actupose.report.read import BinnedData, Evidence
 from actupose.report.similarity import POSES_PER_BIN, bin_similarity
 from actupose.report.text import seeds_phrase
 from actupose.skeleton import SKELETONS
@@ -45,24 +45,15 @@ class ReportFigure:
     png: bytes
 
 
-def draw_figures(evidence: Evidence, comparison: Comparison, params: Params) -> list[ReportFigure]:
-    """All figures that the evidence allows, in the order of the report."""
+def draw_figures(
+    evidence: Evidence, comparison: Comparison, params: Params, data: BinnedData | None = None
+) -> list[ReportFigure]:
+    """All figures that the evidence allows, in the order of the report; without ``data`` none of it."""
     with report_style():
         return [
             *_result_figures(evidence, comparison, params),
             *_photo_figure(evidence, comparison, params),
-            *_score_figures(evidence, params),
-            *_schedule_figures(evidence, params),
-            *_learning_figure(evidence, comparison, params),
-        ]
-
-
-def draw_run_figures(evidence: Evidence, comparison: Comparison, params: Params) -> list[ReportFigure]:
-    """Those of :func:`draw_figures` that are not the same for all runs on the same data."""
-    with report_style():
-        return [
-            *_result_figures(evidence, comparison, params),
-            *_photo_figure(evidence, comparison, params),
+            *(_score_figures(data, params) if data else ()),
             *_schedule_figures(evidence, params),
             *_learning_figure(evidence, comparison, params),
         ]
@@ -123,10 +114,10 @@ def _photo_figure(evidence: Evidence, comparison: Comparison, params: Params) ->
     yield _drawn("predictions", title, caption, figure)
 
 
-def _score_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]:
-    source = evidence.domains["source"]
-    known = {domain: binned for domain, binned in evidence.domains.items() if len(binned.scores)}
-    poses = gallery.choose_poses(evidence.source_poses, source)
+def _score_figures(data: BinnedData, params: Params) -> Iterator[ReportFigure]:
+    source = data.domains["source"]
+    known = {domain: binned for domain, binned in data.domains.items() if len(binned.scores)}
+    poses = gallery.choose_poses(data.source_poses, source)
     yield _drawn(
         "pose_gallery",
         "Source poses by bin",
@@ -134,7 +125,7 @@ def _score_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]
         "for all. Compare P1 figure 3a.",
         plot_gallery(poses, SKELETONS[params.data.skeleton]),
     )
-    similarity = bin_similarity(evidence.source_poses, source, SKELETONS[params.data.skeleton])
+    similarity = bin_similarity(data.source_poses, source, SKELETONS[params.data.skeleton])
     yield _drawn(
         "bin_similarity",
         "How alike the poses of two bins are",

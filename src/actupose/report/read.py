@@ -67,12 +67,18 @@ class BinnedPoses:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """All runs (in the order of the params) and the data they were made from."""
+class BinnedData:
+    """The scored poses of both domains, and the source's poses themselves: the same for all runs."""
 
-    runs: tuple[Run, ...]
     domains: dict[Domain, BinnedPoses]
     source_poses: pa.Table
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All runs (in the order of the params) and the photos they are shown on."""
+
+    runs: tuple[Run, ...]
     target_samples: pa.Table
     target_images: ImageStore
 
@@ -88,16 +94,21 @@ def read_evidence(folders: Folders, params: Params) -> Evidence:
     target = folders.ingested / "target"
     return Evidence(
         runs=tuple(_read_run(folders, method, seed, num_keypoints) for method, seed in names),
-        domains={domain: _read_binned(folders.bins / domain) for domain in DOMAINS},
-        source_poses=read_table(
-            folders.normalised / "source.parquet",
-            normalised_schema(num_keypoints),
-            ["sample_id", "pose", "visible"],
-        ),
         target_samples=read_table(
             target / "samples.parquet", samples_schema(num_keypoints), ["sample_id", "image_row"]
         ),
         target_images=ImageStore(target / "images.arrow"),
+    )
+
+
+def read_binned_data(folders: Folders, params: Params) -> BinnedData:
+    """Read what scoring made of the data; what is missing or damaged is a UserError."""
+    schema = normalised_schema(len(SKELETONS[params.data.skeleton]))
+    return BinnedData(
+        domains={domain: _read_binned(folders.bins / domain) for domain in DOMAINS},
+        source_poses=read_table(
+            folders.normalised / "source.parquet", schema, ["sample_id", "pose", "visible"]
+        ),
     )
 
 
