@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -294,11 +293,12 @@ def start_stage(project: Path, stage: str, ranks: int = 1) -> subprocess.Popen[b
 def start_training(project: Path, name: str, ranks: int = 1) -> subprocess.Popen[bytes]:
     """``dvc repro`` of one run in a process group of its own, somewhere after its first checkpoint."""
     child = start_stage(project, f"train@{name}", ranks)
-    deadline = time.monotonic() + 120
-    while not list((project / ".state" / "checkpoints").glob("*/step-*.ckpt")):
+
+    def has_saved() -> bool:
         assert child.poll() is None, "ended before it was stopped"
-        assert time.monotonic() < deadline, "no checkpoint"
-        time.sleep(0.01)
+        return any((project / ".state" / "checkpoints").glob("*/step-*.ckpt"))
+
+    wait_until(has_saved, 120, "no checkpoint", every=0.01)
     return child
 
 

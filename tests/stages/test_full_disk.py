@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow_server import all_runs, points
 from safetensors.torch import save_file
 from shrunk_project import environment, make_project, prepare, run_here
+from waiting import wait_until
 
 from actupose.data.image_store import write_images
 from actupose.params import load_params
@@ -63,13 +63,14 @@ def checkpoints(project: Path) -> list[Path]:
 
 def fill_disk_after_first_checkpoint(training: subprocess.Popen[str], project: Path) -> None:
     """From then on no file of that process grows beyond half a checkpoint."""
-    deadline = time.monotonic() + 120
-    while not (saved := checkpoints(project)):
+
+    def has_saved() -> bool:
         assert training.poll() is None, "ended before its first checkpoint"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        return bool(checkpoints(project))
+
+    wait_until(has_saved, 120, every=0.01)
     _, hard = resource.prlimit(training.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(training.pid, resource.RLIMIT_FSIZE, (saved[0].stat().st_size // 2, hard))
+    resource.prlimit(training.pid, resource.RLIMIT_FSIZE, (checkpoints(project)[0].stat().st_size // 2, hard))
 
 
 def test_training_on_a_full_disk_ends_with_one_line_and_goes_on_to_the_same_end_when_there_is_room(

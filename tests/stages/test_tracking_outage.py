@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow_server import all_runs, free_port, mlflow_server, points
 from shrunk_project import NUM_BINS, environment, make_project, prepare, run_here
+from waiting import wait_until
 
 from actupose.params import Params, load_params
 from actupose.tables import HISTORY, read_table
@@ -181,11 +182,11 @@ class Training:
         self.child.wait()
 
     def wait_for_epochs(self, count: int) -> None:
-        deadline = time.monotonic() + 120
-        while self.epochs_done() < count:
+        def are_done() -> bool:
             assert self.child.poll() is None, f"ended too early: {self.errors.read_text()}"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+            return self.epochs_done() >= count
+
+        wait_until(are_done, 120, every=0.01)
 
     def epochs_done(self) -> int:
         journals = self.project.glob(f".state/checkpoints/{self.name}-*/metrics.jsonl")
