@@ -18,6 +18,8 @@ class UserError(Exception):
 
 def one_line(text: str) -> str:
     """Text of a user's file as one line of valid UTF-8: what would break a line or a terminal is escaped."""
+    if text.isprintable():
+        return text
     return "".join(
         letter.encode("unicode_escape").decode() if unicodedata.category(letter) in _UNPRINTED else letter
         for letter in text
