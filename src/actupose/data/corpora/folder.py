@@ -33,13 +33,14 @@ def index_folder(settings: FolderData) -> Iterator[Record | Rejection]:
 
 def names_below(root: Path, suffixes: Collection[str]) -> Iterator[str]:
     """Paths relative to ``root``; hidden files and folders (thumbnails, ``._`` files) are left out."""
+    endings = tuple(suffixes)
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        below = Path(folder).relative_to(root)
+        below = Path(folder).relative_to(root).as_posix()
+        prefix = "" if below == "." else f"{below}/"
         for name in files:
-            path = below / name
-            if path.suffix.lower() in suffixes and not name.startswith("."):
-                yield path.as_posix()
+            if name.lower().endswith(endings) and not name.startswith("."):
+                yield prefix + name
 
 
 def _test_names(names: list[str], settings: FolderData) -> frozenset[str]:

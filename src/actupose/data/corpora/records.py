@@ -1,8 +1,11 @@
 """What a corpus reader hands on: one record a picture, or the reason why an input was refused."""
 
 import json
+import os
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -139,17 +142,34 @@ def locate(folder: Path, name: str) -> Path:
     Raises:
         Refusal: as said, or there is no such regular file.
     """
-    if Path(name).is_absolute():
+    if name.startswith("/"):
         raise Refusal("file name is an absolute path")
     try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder):
-            raise Refusal("file name leaves the data folder")
-        if not path.is_file():
-            raise Refusal("no such image file")
+        parent, last = os.path.split(name)
+        path = _resolve_folder(folder, parent) / last
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            path = _resolve(folder, path)
+            mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refusal("no such image file") from None
     except (OSError, ValueError, RuntimeError):  # a null byte, a loop of links, a name too long
         raise Refusal("not a usable file name") from None
+    if not stat.S_ISREG(mode):
+        raise Refusal("no such image file")
     return path
+
+
+@lru_cache(maxsize=1024)  # a folder holds many files, and following its links takes longer than reading one
+def _resolve_folder(folder: Path, name: str) -> Path:
+    return _resolve(folder, folder / name)
+
+
+def _resolve(folder: Path, path: Path) -> Path:
+    resolved = path.resolve()
+    if not resolved.is_relative_to(folder):
+        raise Refusal("file name leaves the data folder")
+    return resolved
 
 
 def check_keypoint_names(names: Iterable[str], known: Iterable[str], origin: str) -> None:
