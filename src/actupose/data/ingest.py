@@ -47,31 +47,29 @@ class StoredPicture:
     visible: np.ndarray
 
 
-@dataclass(frozen=True)
-class SampleRow:
-    """One row of samples.parquet."""
-
-    sample_id: str
-    split: str
-    image_row: int
-    keypoints_px: np.ndarray
-    visible: np.ndarray
-
-
 @dataclass
 class Ledger:
-    """What was accepted and what was refused so far."""
+    """What was accepted and what was refused so far: samples as columns, because there may be millions.
 
-    samples: list[SampleRow] = field(default_factory=list)
+    Attributes:
+        splits: the split of every sample id, in the order of entry.
+        image_rows: the row of every sample's picture.
+        keypoints_px: (K, 2) float32 of every sample, one after the other.
+        visible: (K,) bool of every sample.
+    """
+
+    splits: dict[str, Split] = field(default_factory=dict)
+    image_rows: list[int] = field(default_factory=list)
+    keypoints_px: bytearray = field(default_factory=bytearray)
+    visible: bytearray = field(default_factory=bytearray)
     rejected: list[Rejection] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
     num_pictures: int = 0
 
     def enter(self, outcome: StoredPicture | Rejection) -> StoredPicture | None:
         """Note an outcome; returns the picture to store, if any. A second use of a sample id is refused."""
         if isinstance(outcome, StoredPicture):
             ids = {split: one_line(sample_id) for split, sample_id in outcome.record.ids.items()}
-            taken = self.ids.intersection(ids.values())
+            taken = [sample_id for sample_id in ids.values() if sample_id in self.splits]
             if not taken:
                 self._accept(outcome, ids)
                 return outcome
@@ -81,9 +79,10 @@ class Ledger:
 
     def _accept(self, picture: StoredPicture, ids: Mapping[Split, str]) -> None:
         for split, sample_id in ids.items():
-            row = SampleRow(sample_id, split, self.num_pictures, picture.keypoints_px, picture.visible)
-            self.samples.append(row)
-            self.ids.add(sample_id)
+            self.splits[sample_id] = split
+            self.image_rows.append(self.num_pictures)
+            self.keypoints_px += picture.keypoints_px.tobytes()
+            self.visible += picture.visible.tobytes()
         self.num_pictures += 1
 
 
@@ -115,7 +114,7 @@ def ingest(data: DataParams, domain: Literal["source", "target"], settings: Inge
         check_splits(ledger, corpus)
 
     write_images(out / "images.arrow", accepted())
-    write_samples(out / "samples.parquet", ledger.samples, corpus.corpus, len(skeleton))
+    write_samples(out / "samples.parquet", ledger, corpus.corpus, len(skeleton))
     write_rejected(out / "rejected.parquet", ledger.rejected)
 
 
@@ -232,23 +231,24 @@ def check_share(ledger: Ledger, allowed: float, rejected_path: Path) -> None:
 
 def check_splits(ledger: Ledger, corpus: Corpus) -> None:
     """Raise a UserError where train or test has no sample."""
-    found = {sample.split for sample in ledger.samples}
+    found = set(ledger.splits.values())
     for split in ("train", "test"):
         if split not in found:
             raise UserError(f"{corpus.root}: split {split!r} of corpus {corpus.corpus} has no sample")
 
 
-def write_samples(path: Path, samples: list[SampleRow], corpus: str, num_keypoints: int) -> None:
+def write_samples(path: Path, ledger: Ledger, corpus: str, num_keypoints: int) -> None:
     """Write accepted samples, ordered by (split, sample_id)."""
-    ordered = sorted(samples, key=lambda sample: (SPLITS.index(sample.split), sample.sample_id))
+    ids, splits = list(ledger.splits), list(ledger.splits.values())
+    order = sorted(range(len(ids)), key=lambda entry: (SPLITS.index(splits[entry]), ids[entry]))
     schema = samples_schema(num_keypoints)
     columns = {
-        "sample_id": [sample.sample_id for sample in ordered],
-        "split": [sample.split for sample in ordered],
-        "corpus": [corpus] * len(ordered),
-        "image_row": [sample.image_row for sample in ordered],
-        "keypoints": np.stack([sample.keypoints_px for sample in ordered]),
-        "visible": np.stack([sample.visible for sample in ordered]),
+        "sample_id": [ids[entry] for entry in order],
+        "split": [splits[entry] for entry in order],
+        "corpus": [corpus] * len(order),
+        "image_row": np.array(ledger.image_rows)[order],
+        "keypoints": np.frombuffer(ledger.keypoints_px, np.float32).reshape(-1, num_keypoints, 2)[order],
+        "visible": np.frombuffer(ledger.visible, bool).reshape(-1, num_keypoints)[order],
     }
     write_table(path, make_table(schema, columns), schema)
 
