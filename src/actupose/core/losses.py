@@ -37,7 +37,9 @@ def heatmap_kl(pred: Tensor, target: Tensor) -> Tensor:
     """
     target = target.flatten(-2)
     share = target / target.sum(-1, keepdim=True).clamp(min=torch.finfo(target.dtype).tiny)
-    return (torch.xlogy(share, share) - share * pred.flatten(-2).log_softmax(-1)).sum(-1)
+    # Not torch.xlogy, which computes one cell at a time on a CPU.
+    negative_entropy = share * share.clamp(min=torch.finfo(share.dtype).tiny).log()
+    return (negative_entropy - share * pred.flatten(-2).log_softmax(-1)).sum(-1)
 
 
 def masked_mean(values: Tensor, keep: Tensor) -> Tensor:
