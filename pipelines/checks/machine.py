@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from actupose.errors import UserError
 from actupose.params import ComputeParams
 from pipelines.checks.check import Check
 from stages._paths import STATE
@@ -48,20 +49,27 @@ def _installed(name: str) -> str:
 
 def check_devices(compute: ComputeParams | None) -> Check:
     """What torch can compute on, and whether that is what the settings ask for."""
+    from actupose.core.device import emulates_bf16, pick_device
+
+    found = _describe_devices()
+    if compute is None:
+        return Check("devices", "ok", found)
+    try:
+        device = pick_device(compute.device)
+    except UserError:
+        return Check("devices", "problem", found, "compute.device: auto, or mend the driver")
+    if compute.precision == "bf16-mixed" and emulates_bf16(device):
+        return Check("devices", "warning", found, f"compute.precision: 32-true; {device} emulates bf16")
+    return Check("devices", "ok", found)
+
+
+def _describe_devices() -> str:
     import torch
 
-    wanted = compute.device if compute else "auto"
-    if not torch.cuda.is_available():
-        cpu = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} of them used"
-        found = f"{cpu}; torch {torch.__version__} sees no GPU"
-        if wanted == "cuda":
-            return Check("devices", "problem", found, "compute.device: auto, or mend the driver")
-        return Check("devices", "ok", found)
-    found = "; ".join(_describe_gpu(index) for index in range(torch.cuda.device_count()))
-    bf16_wanted = compute is not None and compute.precision == "bf16-mixed" and wanted != "cpu"
-    if bf16_wanted and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return Check("devices", "warning", found, "compute.precision: 32-true; bf16 is emulated here")
-    return Check("devices", "ok", found)
+    if torch.cuda.is_available():
+        return "; ".join(_describe_gpu(index) for index in range(torch.cuda.device_count()))
+    cpu = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} of them used"
+    return f"{cpu}; torch {torch.__version__} sees no GPU"
 
 
 def _describe_gpu(index: int) -> str:

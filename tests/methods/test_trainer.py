@@ -1,11 +1,14 @@
 """What a run reads, changes and writes."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_domains import SIDE, draw_picture, quiet, run_until_stopped, tiny_params, tiny_poses, write_scores
 
+from actupose.core.device import emulates_bf16
 from actupose.data.image_store import write_images
 from actupose.errors import UserError
 from actupose.methods.checkpoint import load_checkpoint
@@ -292,7 +295,10 @@ def test_source_samples_without_a_score_take_no_part(project):
 
 def test_bfloat16_trains_and_decodes_in_float32(project):
     params = tiny_params(compute__precision="bf16-mixed", schedule=SHORT, evaluation__every_epochs=2)
-    trainer = project.trainer(params)
+    with warnings.catch_warnings(record=True) as told:
+        trainer = project.trainer(params)
+    device = trainer.method.device.type
+    assert any(f"{device} emulates it" in str(one.message) for one in told) == emulates_bf16(device)
     trainer.run(*quiet())
     images = torch.rand(2, 3, SIDE, SIDE)
     output = trainer.method.student.network(images)

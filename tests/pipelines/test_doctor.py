@@ -20,6 +20,7 @@ from dvc.rwlock import rwlock
 from mlflow import MlflowClient
 from mlflow_server import all_runs, free_port
 
+from actupose.core.device import emulates_bf16
 from actupose.params import load_params
 from pipelines.checks.locks import check_locks
 from pipelines.checks.machine import check_devices, check_disk, check_packages
@@ -167,6 +168,8 @@ def test_a_gpu_that_is_asked_for_and_missing_is_a_problem() -> None:
     compute = load_params().compute
     assert check_devices(compute).state == "ok"
     assert check_devices(compute.model_copy(update={"device": "cuda"})).state == "problem"
+    halved = check_devices(compute.model_copy(update={"precision": "bf16-mixed"}))
+    assert halved.state == ("warning" if emulates_bf16("cpu") else "ok")
 
 
 def test_room_for_three_checkpoints_is_asked_for(project: Path) -> None:

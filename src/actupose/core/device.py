@@ -20,3 +20,10 @@ def pick_device(wanted: DeviceName) -> Literal["cpu", "cuda"]:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda: torch sees no GPU here; take auto or cpu")
     return wanted
+
+
+def emulates_bf16(device: Literal["cpu", "cuda"]) -> bool:
+    """Whether bfloat16 is slower than 32 bit, because the device has no instructions for it."""
+    if device == "cuda":
+        return not torch.cuda.is_bf16_supported(including_emulation=False)
+    return not torch.ops.mkldnn._is_mkldnn_bf16_supported()

@@ -1,13 +1,14 @@
 """The device a run computes on, alone or as one of torchrun's ranks."""
 
 import os
+import warnings
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 from torch import Tensor, nn
 
-from actupose.core.device import pick_device
+from actupose.core.device import emulates_bf16, pick_device
 from actupose.core.ranks import sum_gradients
 from actupose.errors import UserError
 from actupose.methods.settings import TrainingSettings
@@ -32,6 +33,10 @@ def start_fabric(settings: TrainingSettings, compute: ComputeParams) -> Fabric:
         UserError: the batch cannot be shared equally.
     """
     device, precision = pick_device(compute.device), settings.precision
+    if precision == "bf16-mixed" and emulates_bf16(device):
+        warnings.warn(
+            f"compute.precision = bf16-mixed: {device} emulates it; 32-true is faster", stacklevel=2
+        )
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     if ranks == 1:
         return Fabric(accelerator=device, devices=1, precision=precision)
