@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,15 +24,16 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from random_domain import jpegs, write_domain
 
 from actupose.data.dataset import DomainImages
-from actupose.data.image_store import ImageStore, write_images
+from actupose.data.image_store import ImageStore
 from actupose.data.ingest import ingest
 from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
 from actupose.nets.pose_vae import build_vae
 from actupose.params import FolderData, load_params
 from actupose.skeleton import BODY16
-from actupose.tables import BINS, SCORES, make_table, normalised_schema, samples_schema, write_table
+from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_table
 
 NUM_BINS = 25
 CHUNK = 65536
@@ -70,27 +71,9 @@ def score(folder: Path, sizes: argparse.Namespace) -> dict[str, float | str]:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
 
 
-def jpegs(count: int, side: int) -> Iterator[bytes]:
-    """Blurred noise: a few pictures, again and again."""
-    random = np.random.default_rng(0)
-    noise = [random.integers(0, 255, (side, side, 3), np.uint8) for _ in range(64)]
-    encoded = [cv2.imencode(".jpg", cv2.GaussianBlur(one, (9, 9), 3))[1].tobytes() for one in noise]
-    return (encoded[i % len(encoded)] for i in range(count))
-
-
-def write_domain(folder: Path, sizes: argparse.Namespace) -> None:
-    """An image store and the samples it belongs to, unlabelled."""
-    pictures, schema = jpegs(sizes.images, sizes.side), samples_schema(len(BODY16))
-    write_images(folder / "images.arrow", ((picture, sizes.side, sizes.side) for picture in pictures))
-    columns = {
-        "sample_id": [f"{number:08d}" for number in range(sizes.images)],
-        "split": ["train"] * sizes.images,
-        "corpus": ["random"] * sizes.images,
-        "image_row": np.arange(sizes.images),
-        "keypoints": np.full((sizes.images, len(BODY16), 2), np.nan, np.float32),
-        "visible": np.zeros((sizes.images, len(BODY16)), bool),
-    }
-    write_table(folder / "samples.parquet", make_table(schema, columns), schema)
+def write_store(folder: Path, sizes: argparse.Namespace) -> None:
+    """An image store and the samples it belongs to."""
+    write_domain(folder, {"train": sizes.images}, sizes.side, BODY16)
 
 
 def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
@@ -145,7 +128,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 PARTS = {
     "score": (write_poses, score),
-    "store": (write_domain, read_store),
+    "store": (write_store, read_store),
     "ingest": (write_folder, ingest_folder),
 }
 

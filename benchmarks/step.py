@@ -3,8 +3,9 @@
     python benchmarks/step.py --preset surreal2lsp-small --method udape
 
 The floor is the same passes in plain PyTorch on ready tensors: forward and backward of the student on both
-domains, forward of the teacher, the optimiser. With --compile the same step with compiled networks is there
-as well. All take turns in one run; the ratios of their medians are what counts.
+domains, forward of the teacher, the optimiser. Weights are random, which changes no time. With --compile the
+same step with compiled networks is there as well. All take turns in one run; the ratios of their medians are
+what counts. Beside them stands the arithmetic of the passes, and how fast a large matrix product goes here.
 """
 
 import argparse
@@ -14,11 +15,13 @@ from pathlib import Path
 import torch
 import yaml
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
 from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import LabelledBatch, Supervised
 from actupose.methods.trainer import METHODS
+from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, check_params
 
 PRESETS = Path(__file__).parents[1] / "presets"
@@ -29,6 +32,7 @@ def settings_of(arguments: argparse.Namespace) -> tuple[TrainingSettings, Comput
     path = PRESETS / f"{arguments.preset}.yaml" if arguments.preset else PRESETS.parent / "params.yaml"
     tree = yaml.safe_load(path.read_text())
     tree["schedule"]["pretrain_epochs"] = 0
+    tree["network"]["pretrained"] = None
     tree["compute"]["device"] = arguments.device
     params = check_params(tree, str(path))
     return TrainingSettings.of(params, arguments.method, 0), params.compute
@@ -66,12 +70,34 @@ def make_floor(method: Supervised, settings: TrainingSettings) -> Callable[[int]
     return passes
 
 
+def tera_operations(work: Callable[[int], object]) -> float:
+    """Floating-point operations of one call, in 10^12: convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        work(0)
+    return float(counter.get_total_flops()) / 1e12
+
+
+def make_matrix_product(method: Supervised, settings: TrainingSettings) -> Callable[[int], object]:
+    """A product of square matrices in the precision of the passes: about what the device can reach."""
+    dtype = torch.float32 if settings.precision == "32-true" else torch.bfloat16
+    side = 2048 if method.device.type == "cpu" else 8192
+    matrix = torch.rand(side, side, device=method.device).to(dtype)
+    return lambda _round: matrix @ matrix
+
+
 def make_method(settings: TrainingSettings, compute: ComputeParams, *, compiled: bool) -> Supervised:
     """The method, ready to train."""
     compute = compute.model_copy(update={"compile": compiled})
-    method = METHODS[settings.method.adaptation](settings, compute)
+    method = METHODS[settings.method.adaptation](settings, compute, random_style_net(settings))
     method.train()
     return method
+
+
+def random_style_net(settings: TrainingSettings) -> StyleNet | None:
+    """A style net of the settings' architecture, where they want one."""
+    if settings.style.kind != "adain":
+        return None
+    return StyleNet(style_levels(settings.style.adain)).eval().requires_grad_(False)
 
 
 def print_profile(step: Callable[[int], None]) -> None:
@@ -95,7 +121,8 @@ def main() -> None:
     settings, compute = settings_of(arguments)
     method = make_method(settings, compute, compiled=False)
     step = make_step(method, settings)
-    works = [step, make_floor(method, settings)]
+    floor, product = make_floor(method, settings), make_matrix_product(method, settings)
+    works = [step, floor, product]
     if arguments.compile:
         works.append(make_step(make_method(settings, compute, compiled=True), settings))
     for number in range(3):
@@ -103,11 +130,16 @@ def main() -> None:
             work(number)
     if arguments.profile:
         print_profile(step)
-    whole, passes, *compiled = median_ms(works, arguments.steps, method.device)
+    whole, passes, matrix, *compiled = median_ms(works, arguments.steps, method.device)
     print(
         f"{arguments.preset or 'params.yaml'} {arguments.method}: step {whole:.1f} ms, its passes "
         f"{passes:.1f} ms, ratio {whole / passes:.3f}"
         + "".join(f"; compiled {ms:.1f} ms, {ms / whole:.2f} of the step" for ms in compiled)
+    )
+    done, possible = tera_operations(floor), tera_operations(product)
+    print(
+        f"the passes are {done:.3f} x 10^12 operations, {1000 * done / passes:.3f} x 10^12 a second; "
+        f"a matrix product reaches {1000 * possible / matrix:.3f}"
     )
 
 

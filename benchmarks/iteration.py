@@ -1,0 +1,124 @@
+"""A training iteration from files on disk to updated weights, beside its step and its loading alone.
+
+    python benchmarks/iteration.py --preset surreal2lsp --method udape
+
+The trainer itself runs two short epochs of the preset on random pictures; the second is timed, its loader's
+processes having started. Step and loading alone follow in the same run: where loading takes less than the
+step, it is not the limit. What the preset's whole schedule takes at this pace is added up.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from random_domain import write_domain
+from step import make_method, make_step, random_style_net, settings_of
+from turns import median_ms
+
+from actupose.data.dataset import epoch_plan
+from actupose.methods.settings import TrainingSettings
+from actupose.methods.style_training import save_style
+from actupose.methods.trainer import Trainer
+from actupose.methods.training import open_trainer
+from actupose.methods.training_data import Inputs
+from actupose.params import ComputeParams
+from actupose.tables import SCORES, make_table, write_table
+
+EPOCHS = 2
+
+
+def write_inputs(folder: Path, pictures: int, settings: TrainingSettings) -> Inputs:
+    """Both domains, and scores of the source's samples."""
+    side, skeleton = settings.image_size, settings.skeleton
+    ids = write_domain(folder / "source", {"train": pictures}, side, skeleton)
+    write_domain(folder / "target", {"train": pictures, "test": 1}, side, skeleton)
+    columns = {
+        "sample_id": ids,
+        "split": ["train"] * pictures,
+        "score": np.linspace(0, 1, pictures, dtype=np.float32),
+        "rank": np.arange(pictures),
+        "bin": np.arange(pictures) * settings.curriculum.num_bins // pictures,
+    }
+    write_table(folder / "source" / "scores.parquet", make_table(SCORES, columns), SCORES)
+    if net := random_style_net(settings):
+        save_style(folder / "style", net, settings.style.adain, [])
+    return Inputs(folder, folder, folder / "style")
+
+
+def shortened(settings: TrainingSettings, steps: int) -> TrainingSettings:
+    """The same run with short epochs and no look at the test images."""
+    changes = {"epochs": EPOCHS, "pretrain_epochs": 0, "steps_per_epoch": steps}
+    schedule = settings.schedule.model_copy(update=changes)
+    return settings.model_copy(update={"schedule": schedule, "every_epochs": 0})
+
+
+def iteration_ms(trainer: Trainer) -> float:
+    """Milliseconds of one iteration of the last epoch."""
+    speeds = []
+
+    def track(_epoch: int, metrics: Mapping[str, float]) -> None:
+        speeds.append(metrics["samples_per_second"])
+
+    trainer.run(track, lambda: False, lambda _step: None)
+    return 1000 * trainer.settings.schedule.batch_size / speeds[-1]
+
+
+def loading_ms(trainer: Trainer) -> float:
+    """Median milliseconds until the next batch of both domains is on the device, with no step in between."""
+    schedule, workers = trainer.settings.schedule, trainer.compute.workers
+    domains = (trainer.data.labelled, trainer.data.target)
+    size = (schedule.steps_per_epoch, schedule.batch_size)
+    plans = [epoch_plan(torch.arange(len(domain)), size, 0, "loading", 0) for domain in domains]
+    batches = [domain.batches(plan, workers) for domain, plan in zip(domains, plans, strict=True)]
+    times, began = [], time.perf_counter()
+    for both in zip(*batches, strict=True):
+        for batch in both:
+            batch.to(trainer.method.device)
+        times.append(time.perf_counter() - began)
+        began = time.perf_counter()
+    return 1000 * statistics.median(times)
+
+
+def step_ms(settings: TrainingSettings, compute: ComputeParams, rounds: int) -> float:
+    """Median milliseconds of a step on one batch that lies on the device."""
+    method = make_method(settings, compute, compiled=compute.compile)
+    step = make_step(method, settings)
+    for number in range(3):
+        step(number)
+    return median_ms([step], rounds, method.device)[0]
+
+
+def main() -> None:
+    """Train, then print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", help="file in presets/; default: params.yaml")
+    parser.add_argument("--method", default="udape")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=100, help="iterations of each of the two epochs")
+    parser.add_argument("--pictures", type=int, default=4000, help="of each domain")
+    arguments = parser.parse_args()
+    settings, compute = settings_of(arguments)
+    published, short = settings.schedule, shortened(settings, arguments.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = write_inputs(Path(folder), arguments.pictures, short)
+        trainer = open_trainer(short, compute, inputs, Path(folder) / "checkpoints")
+        whole, loading = iteration_ms(trainer), loading_ms(trainer)
+    step = step_ms(short, compute, arguments.steps)
+    minutes = whole * published.epochs * published.steps_per_epoch / 60_000
+    print(
+        f"{arguments.preset or 'params.yaml'} {arguments.method} on {trainer.method.device}: iteration "
+        f"{whole:.1f} ms, step alone {step:.1f} ms, loading alone {loading:.1f} ms by {compute.workers} "
+        f"processes; iteration / step {whole / step:.2f}; the whole schedule would take {minutes:.0f} minutes"
+    )
+    if trainer.method.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 1e9
+        print(f"{torch.cuda.get_device_name()}: at most {peak:.1f} GB of its memory")
+
+
+if __name__ == "__main__":
+    main()
