@@ -146,6 +146,8 @@ def test_if_all_are_bad_the_run_begins_anew_and_its_own_checkpoints_stay(tmp_pat
 def test_what_a_killed_writer_left_is_no_checkpoint(tmp_path):
     (tmp_path / ".step-000000009.ckpt.77.tmp").write_bytes(b"half")
     assert load_checkpoint(tmp_path, "mine") is None
+    save_checkpoint(tmp_path, 1, state(1))
+    assert names(tmp_path) == ["step-000000001.ckpt"], "it takes no room"
 
 
 def test_removing_leaves_other_files(tmp_path):

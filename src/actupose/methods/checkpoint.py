@@ -35,8 +35,10 @@ def checkpoint_key(settings: str, files: Iterable[Path]) -> str:
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state after ``step`` steps; of the others only the one before it stays.
 
-    A newer one was refused, or the run would not be here: it goes too, lest it push out usable ones.
+    A newer one was refused, or the run would not be here: it goes too, lest it push out usable ones. So does
+    what a killed process left half written.
     """
+    _remove_unfinished(folder)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = b"%s%d\n%s" % (_HEADER, FORMAT, buffer.getvalue())
@@ -65,6 +67,12 @@ def newest_step(folder: Path) -> int:
 def remove_checkpoints(folder: Path) -> None:
     """Drop all: the run's outputs are written."""
     for path in _newest_first(folder):
+        path.unlink()
+    _remove_unfinished(folder)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for path in folder.glob(".step-*.tmp"):
         path.unlink()
 
 
