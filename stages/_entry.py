@@ -25,10 +25,11 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def run_stage(body: Callable[[], None]) -> None:
     """Run a stage; a user's mistake or a full disk becomes one line on stderr and exit status 2.
 
-    SIGTERM unwinds the stage like SIGINT does, so that MLflow hears of it. DVC hands no SIGTERM on: its death
-    counts as one.
+    SIGTERM and SIGINT unwind the stage, so that MLflow hears of it, and end it with 128 + signal. DVC hands
+    no SIGTERM on: its death counts as one.
     """
-    signal.signal(signal.SIGTERM, exit_once)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, exit_once)
     if "DVC_STAGE" in os.environ:
         Thread(target=_outlive_no_dvc, daemon=True).start()
     try:
