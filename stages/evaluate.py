@@ -15,6 +15,7 @@ from stages._entry import run_stage
 from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, STYLE, VAE
 from stages._tracking import RunMirror, describe_run
 
+FILES = ("metrics.json", "per_bin.parquet", "predictions.parquet")
 BIN_METRICS = {  # column of per_bin.parquet -> line chart in MLflow, step = bin
     "pck_all": "bins/pck_0.05",
     "evalpose_bone": "bins/evalpose_bone",
@@ -48,9 +49,10 @@ def main() -> None:
 def _write(name: str, params: Params, result: Evaluation) -> None:
     folder = EVALUATIONS / name
     schema = predictions_schema(len(SKELETONS[params.data.skeleton]))
-    write_table(folder / "predictions.parquet", result.predictions, schema)
-    write_table(folder / "per_bin.parquet", result.per_bin, PER_BIN)
-    with atomic_path(folder / "metrics.json") as path:
+    metrics, per_bin, predictions = (folder / file for file in FILES)
+    write_table(predictions, result.predictions, schema)
+    write_table(per_bin, result.per_bin, PER_BIN)
+    with atomic_path(metrics) as path:
         path.write_text(json.dumps(result.metrics, indent=2) + "\n")
 
 
@@ -70,7 +72,7 @@ def _track(mirror: RunMirror, name: str, result: Evaluation) -> None:
         "source/pck_0.05": last.get("source_pck_all"),
     }
     mirror.log_scalars({key: value for key, value in scalars.items() if value is not None})
-    mirror.log_files("evaluation", sorted((EVALUATIONS / name).iterdir()))
+    mirror.log_files("evaluation", [EVALUATIONS / name / file for file in FILES])
     mirror.log_files("run", [run / "history.parquet", run / "curriculum.parquet"])
     mirror.log_datasets()
     mirror.log_model(run, result.metrics["promotion"])
