@@ -70,8 +70,10 @@ class MeanTeacher(Supervised):
         kind = ReferenceConsistency if settings.fidelity == "reference" else Consistency
         weights = settings.method.weights
         self.consistency = kind(self.task, settings.augment, settings.adaptation, weights)
-        net = self.student.fabric.setup_module(style_net) if style_net is not None else None
-        self.style = StyleTransfer(settings.style, settings.seed, net)
+        if style_net is not None:
+            self.student.lay_out(style_net)
+            style_net = self.student.fabric.setup_module(style_net)
+        self.style = StyleTransfer(settings.style, settings.seed, style_net)
         self.train()
 
     def train(self) -> None:

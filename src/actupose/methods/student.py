@@ -41,14 +41,18 @@ class Student:
         )
 
     def build(self) -> PoseResNet:
-        """A network of the run's architecture and first weights, laid out as ``compute`` says."""
+        """A network of the run's architecture and first weights."""
         network = build_network(len(self.settings.skeleton), self.settings.network, self.settings.seed)
         span_ranks(network, self.device)
+        self.lay_out(network)
+        return network
+
+    def lay_out(self, network: nn.Module) -> None:
+        """Order a network's weights in memory, and compile it, as ``compute`` says."""
         if self.compute.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compute.compile:
             network.compile()
-        return network
 
     @property
     def device(self) -> torch.device:
