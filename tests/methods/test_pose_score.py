@@ -27,6 +27,11 @@ def test_training_lowers_the_loss_and_tells_of_every_epoch():
     assert all(entry["kl"] >= 0 for entry in history)
 
 
+def test_a_loss_that_is_not_finite_is_one_line():
+    with pytest.raises(UserError, match=r"loss is not finite after epoch \d; lower vae.lr = 1e\+20"):
+        train_vae(*pose_tensors(small_set()), VAE.model_copy(update={"lr": 1e20}), lambda _: None)
+
+
 def test_the_same_seed_gives_the_same_vae_whatever_the_global_state():
     data = pose_tensors(small_set())
     first, _ = train_vae(*data, VAE, lambda _: None)

@@ -52,6 +52,11 @@ def test_after_training_a_restyled_image_has_the_other_domains_colours(project):
     assert (found - of_style).abs().max() < (of_content - of_style).abs().min() / 2
 
 
+def test_a_loss_that_is_not_finite_is_one_line(project):
+    with pytest.raises(UserError, match=r"not finite from step 0 on; lower style.adain.lr = 1e\+20"):
+        train_style(*domains(project), settings(steps=4, lr=1e20), CPU, lambda _: None)
+
+
 def test_training_again_gives_the_same_net(project):
     source, target = domains(project)
     nets = [train_style(source, target, settings(), CPU, lambda _: None)[0] for _ in range(2)]

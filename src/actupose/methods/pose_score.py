@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,12 +37,19 @@ def train_vae(
         visible: (N, K) bool.
         settings: widths, weight of the KL term, epochs, seed.
         on_epoch: called with the number of each finished epoch.
+
+    Raises:
+        UserError: the loss is not finite any more.
     """
     vae = build_vae(visible.shape[1], settings)
     optimizer = torch.optim.Adam(vae.parameters(), lr=settings.lr)
     history = []
     for epoch in range(settings.epochs):
         history.append(_train_epoch(vae, optimizer, poses, visible, settings, epoch))
+        if not all(map(isfinite, history[-1].values())):
+            raise UserError(
+                f"the pose VAE's loss is not finite after epoch {epoch}; lower vae.lr = {settings.lr}"
+            )
         on_epoch(epoch)
     return vae.eval(), history
 

@@ -1,6 +1,7 @@
 """Train the style net on images of both domains; save and load it."""
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -34,6 +35,9 @@ def train_style(
 
     Returns:
         The net, and the mean loss terms of every 50 steps.
+
+    Raises:
+        UserError: a term was not finite.
     """
     net = build_style_net(settings).to(device)
     weights = [*net.decoder.parameters(), *(net.levels.parameters() if settings.encoder is None else [])]
@@ -53,7 +57,14 @@ def train_style(
         optimizer.step()
         logged.append({name: value.detach() for name, value in terms.items()})
         on_step(step)
-    return net.eval(), _means(logged)
+    history = _means(logged)
+    for part, terms in enumerate(history):
+        if not all(map(isfinite, terms.values())):
+            step, lr = LOGGED_EVERY * part, settings.lr
+            raise UserError(
+                f"the style net's loss is not finite from step {step} on; lower style.adain.lr = {lr}"
+            )
+    return net.eval(), history
 
 
 def _batches(
