@@ -168,8 +168,11 @@ def test_a_gpu_that_is_asked_for_and_missing_is_a_problem() -> None:
     compute = load_params().compute
     assert check_devices(compute).state == "ok"
     assert check_devices(compute.model_copy(update={"device": "cuda"})).state == "problem"
-    halved = check_devices(compute.model_copy(update={"precision": "bf16-mixed"}))
-    assert halved.state == ("warning" if emulates_bf16("cpu") else "ok")
+
+
+def test_precision_that_the_device_emulates_is_a_warning() -> None:
+    compute = load_params().compute.model_copy(update={"device": "cpu", "precision": "bf16-mixed"})
+    assert check_devices(compute).state == ("warning" if emulates_bf16("cpu") else "ok")
 
 
 def test_room_for_three_checkpoints_is_asked_for(project: Path) -> None:

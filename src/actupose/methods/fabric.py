@@ -1,10 +1,10 @@
 """The device a run computes on, alone or as one of torchrun's ranks."""
 
 import os
-import warnings
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.utilities.rank_zero import rank_zero_warn
 from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 from torch import Tensor, nn
 
@@ -34,9 +34,7 @@ def start_fabric(settings: TrainingSettings, compute: ComputeParams) -> Fabric:
     """
     device, precision = pick_device(compute.device), settings.precision
     if precision == "bf16-mixed" and emulates_bf16(device):
-        warnings.warn(
-            f"compute.precision = bf16-mixed: {device} emulates it; 32-true is faster", stacklevel=2
-        )
+        rank_zero_warn(f"compute.precision = bf16-mixed: {device} emulates it; 32-true is faster")
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     if ranks == 1:
         return Fabric(accelerator=device, devices=1, precision=precision)
