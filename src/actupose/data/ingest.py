@@ -4,7 +4,7 @@ Images are decoded once, brought to squares of the run's size and stored encoded
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -69,7 +69,8 @@ class Ledger:
         """Note an outcome; returns the picture to store, if any. A second use of a sample id is refused."""
         if isinstance(outcome, StoredPicture):
             ids = {split: one_line(sample_id) for split, sample_id in outcome.record.ids.items()}
-            taken = [sample_id for sample_id in ids.values() if sample_id in self.splits]
+            counts = Counter(ids.values())
+            taken = [sample_id for sample_id in counts if counts[sample_id] > 1 or sample_id in self.splits]
             if not taken:
                 self._accept(outcome, ids)
                 return outcome
