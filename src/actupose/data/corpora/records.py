@@ -138,6 +138,7 @@ def locate(folder: Path, name: str) -> Path:
     """Path of a file that an annotation names, below ``folder`` (already resolved).
 
     Names are data: one that is absolute, or leaves the folder through ``..`` or a symbolic link, is refused.
+    That ``folder`` itself may lie behind a link is the user's own doing: it is no name from a file.
 
     Raises:
         Refusal: as said, or there is no such regular file.
