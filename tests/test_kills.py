@@ -1,7 +1,7 @@
 """kill -9 at random moments: what is begun again ends, byte for byte, as what was never disturbed.
 
 The short version here kills every kind of stage once, as it writes; ``pytest -m trial tests/test_kills.py``
-kills ``dvc repro`` twenty times for every kind of method.
+kills ``dvc repro`` of every method and of the other stages twenty times.
 """
 
 import os
@@ -29,7 +29,10 @@ STAGES = {
     "train": (("stages.train", "actupose", "0"), "runs/actupose-0"),
     "evaluate": (("stages.evaluate", "actupose", "0"), "evaluations/actupose-0"),
 }
-METHODS = ("source_only", "regda", "poseda", "udape", "udape_vae_hm", "udape_vae_cl", "actupose")
+METHODS = (
+    *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
+    *("udape", "udape_vae_hm", "udape_vae_cl", "actupose"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,27 +110,47 @@ def test_a_stage_killed_as_it_writes_ends_as_if_never_disturbed(
     assert contents(copy / outputs) == wanted
 
 
-@pytest.mark.trial
-@pytest.mark.parametrize("method", METHODS)
-def test_twenty_kills_of_dvc_repro_change_no_byte(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    changes = {"train.methods": [method], "compute.checkpoint_minutes": EVERY_STEP}
-    make_project(tmp_path, changes)
-    run(tmp_path, "dvc", "repro", "score", "train_style")
-    stage = ("dvc", "repro", "--single-item", "--force", f"train@{method}-0")
-    run(tmp_path, *stage)  # makes MLflow's database as well
-    seconds = duration(lambda: run(tmp_path, *stage))
-    outputs = tmp_path / "runs" / f"{method}-0"
+def survives_twenty_kills(project: Path, stage: str, outputs: Path) -> None:
+    command = ("dvc", "repro", "--single-item", "--force", stage)
+    run(project, *command)  # makes MLflow's database as well
+    seconds = duration(lambda: run(project, *command))
     wanted = contents(outputs)
-    moments, hits = random.Random(method), 0
+    moments, hits = random.Random(stage), 0
     while hits < 20:
-        child = start(tmp_path, *stage)
+        child = start(project, *command)
         time.sleep(moments.uniform(0, seconds))
         is_hit = kill(child)
         assert is_hit or child.returncode == 0
         hits += is_hit
         remove_cut_off(print)  # DVC's own file, as actupose doctor says and pipelines do
-    run(tmp_path, *stage)
+    run(project, *command)
     assert contents(outputs) == wanted
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("method", METHODS)
+def test_twenty_kills_of_a_training_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_project(tmp_path, {"train.methods": [method], "compute.checkpoint_minutes": EVERY_STEP})
+    run(tmp_path, "dvc", "repro", "score", "train_style")
+    survives_twenty_kills(tmp_path, f"train@{method}-0", tmp_path / "runs" / f"{method}-0")
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize(
+    ("stage", "outputs"),
+    [
+        ("ingest@source", "data/ingested/source"),
+        ("score@source", "data/bins/source"),
+        ("evaluate@actupose-0", "evaluations/actupose-0"),
+    ],
+)
+def test_twenty_kills_of_another_stage_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, outputs: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_project(tmp_path, {"train.methods": ["actupose"]})
+    run(tmp_path, "dvc", "repro")
+    survives_twenty_kills(tmp_path, stage, tmp_path / outputs)

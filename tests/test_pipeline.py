@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from shrunk_project import EPOCHS, NUM_BINS, environment, make_project, run, run
 from waiting import wait_until
 
 from actupose import tables
+from actupose.methods.checkpoint import load_checkpoint
 
 METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
@@ -318,6 +320,7 @@ def group_members(group: int) -> list[int]:
     [
         pytest.param(os.killpg, signal.SIGKILL, "RUNNING", id="kill -9 of all"),
         pytest.param(os.killpg, signal.SIGTERM, "KILLED", id="SIGTERM to all"),
+        pytest.param(os.killpg, signal.SIGINT, "KILLED", id="SIGINT to all"),
         pytest.param(os.kill, signal.SIGTERM, "KILLED", id="SIGTERM to dvc alone"),
     ],
 )
@@ -365,14 +368,47 @@ def test_a_stopped_evaluation_leaves_no_process_and_is_made_up_for(copied: Path)
     assert sorted(point.step for point in history) == list(range(NUM_BINS))
 
 
-def test_two_ranks_stop_together_and_go_on(copied: Path) -> None:
-    child = start_training(copied, "actupose-0", ranks=2)
-    os.kill(child.pid, signal.SIGTERM)
+def has_opened_images(group: int) -> bool:
+    """Whether a process of a group reads an image store."""
+    for pid in group_members(group):
+        with suppress(psutil.NoSuchProcess):
+            if any(part.path.endswith("images.arrow") for part in psutil.Process(pid).memory_maps()):
+                return True
+    return False
+
+
+def test_an_evaluation_that_is_interrupted_as_it_predicts_leaves_nothing_half_done(copied: Path) -> None:
+    folder = copied / "evaluations/udape-0"
+    wanted = {path.name: path.read_bytes() for path in folder.iterdir()}
+    child = start_stage(copied, "evaluate@udape-0")
+    wait_until(lambda: has_opened_images(child.pid), 120, every=0.01)
+    os.killpg(child.pid, signal.SIGINT)  # what Ctrl-C does
     assert child.wait(timeout=60) != 0
     wait_until(lambda: group_members(child.pid) == [], 60)
-    assert tracked_runs(copied)[1]["actupose-0"].info.status == "KILLED"
-    assert not (copied / "runs/actupose-0/model.safetensors").exists()
+    left = {path.name: path.read_bytes() for path in folder.glob("*")}
+    assert left.items() <= wanted.items(), "half an output was left under its own name"
 
+
+def stop_two_ranks(project: Path, send: Callable[[int, int], None]) -> None:
+    child = start_training(project, "actupose-0", ranks=2)
+    send(child.pid, signal.SIGTERM)
+    assert child.wait(timeout=60) != 0
+    wait_until(lambda: group_members(child.pid) == [], 60)
+    assert tracked_runs(project)[1]["actupose-0"].info.status == "KILLED"
+    assert not (project / "runs/actupose-0/model.safetensors").exists()
+
+
+def test_two_ranks_told_to_end_leave_one_usable_checkpoint(copied: Path) -> None:
+    stop_two_ranks(copied, os.killpg)
+    (folder,) = (copied / ".state/checkpoints").iterdir()
+    newest = max(folder.glob("step-*.ckpt"))
+    state = load_checkpoint(folder, folder.name.rpartition("-")[2])
+    assert state is not None and newest.name == f"step-{state['step']:09d}.ckpt"
+    assert not list(folder.glob(".*")), "a rank was ended as it wrote"
+
+
+def test_two_ranks_stop_when_dvc_dies_and_go_on(copied: Path) -> None:
+    stop_two_ranks(copied, os.kill)
     run(copied, "stages.train", "actupose", "0", ACTUPOSE_RANKS="2")
     assert (copied / "runs/actupose-0/model.safetensors").exists()
     client, runs = tracked_runs(copied)

@@ -15,7 +15,8 @@ from actupose.methods.checkpoint import load_checkpoint
 
 AS_PUBLISHED = {"fidelity": "reference", "augment__student__flip": 0, "augment__teacher__flip": 0}
 THREE_EPOCHS = {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 4}
-CASES = {
+AN_EPOCH = {"epochs": 1, "pretrain_epochs": 0, "steps_per_epoch": 4, "batch_size": 4}
+ONE_STEP = {
     "source_only": ("source_only", {}),
     "oracle": ("oracle", {}),
     "regda": ("regda", {}),
@@ -27,8 +28,14 @@ CASES = {
     "restyled": ("udape", {"style__kind": "fourier", "style__rate": 1.0}),
     "as published": ("udape", AS_PUBLISHED),
     "the student's statistics": ("actupose", {"adaptation__teacher_norm": "student"}),
-    "re-ranked": ("actupose", {"schedule": THREE_EPOCHS, "curriculum__confidence": "full_pass"}),
 }
+WHOLE_EPOCH = {
+    f"an epoch of {method}": (method, {"schedule": AN_EPOCH})
+    for method, changes in ONE_STEP.values()
+    if not changes
+}
+RE_RANKED = {"re-ranked": ("actupose", {"schedule": THREE_EPOCHS, "curriculum__confidence": "full_pass"})}
+CASES = ONE_STEP | WHOLE_EPOCH | RE_RANKED
 HERE = Path(__file__).parent
 
 
@@ -55,12 +62,24 @@ def tensors(tree, path=""):
     return {key: value for name, part in items for key, value in tensors(part, f"{path}/{name}").items()}
 
 
-@pytest.mark.parametrize("case", [name for name in CASES if name != "re-ranked"])
-def test_two_ranks_have_the_losses_and_gradients_of_one(both, case):
+def losses(state):
+    (epoch,) = state["history"]
+    return {name: value for name, value in epoch.items() if not name.startswith("source_val")}
+
+
+@pytest.mark.parametrize("case", WHOLE_EPOCH)
+def test_two_ranks_have_the_losses_of_one_through_an_epoch(both, case):
+    alone, together = (losses(states[case]) for states in both)
+    # Bones that an untrained net predicts have hardly a length: their cosines amplify rounding.
+    for name, value in alone.items():
+        is_cosine = name.startswith(("evalpose", "cross_domain"))
+        assert together[name] == pytest.approx(value, rel=1e-4, abs=0.01 if is_cosine else 1e-5), name
+
+
+@pytest.mark.parametrize("case", ONE_STEP)
+def test_two_ranks_have_the_losses_and_gradients_of_one_in_a_step(both, case):
     alone, together = (states[case] for states in both)
-    (one,), (two,) = alone["history"], together["history"]
-    losses = {name: value for name, value in one.items() if not name.startswith("source_val")}
-    assert {name: two[name] for name in losses} == pytest.approx(losses, rel=1e-4, abs=1e-5)
+    assert losses(together) == pytest.approx(losses(alone), rel=1e-4, abs=1e-4)
     torch.testing.assert_close(together["peaks"], alone["peaks"], equal_nan=True)
     expected, found = tensors(alone["method"]), tensors(together["method"])
     assert expected.keys() == found.keys()
