@@ -56,7 +56,6 @@ def test_no_damage_to_a_header_is_more_than_a_refusal(whole, data):
     for place in data.draw(st.lists(st.integers(2, len(spoilt) - 1), max_size=5)) if len(spoilt) > 2 else ():
         spoilt[place] = data.draw(st.integers(0, 255))
     size = plain_jpeg_size(bytes(spoilt))
-    assert size is None or min(size) >= 0
     try:
         pixels = decode_picture(bytes(spoilt), upright=True)
     except Refusal:
