@@ -19,8 +19,9 @@ from corpus_files import (
 )
 from PIL import Image
 
+from actupose.data.corpora.records import Record, Rejection
 from actupose.data.image_store import ImageStore
-from actupose.data.ingest import map_ordered
+from actupose.data.ingest import Ledger, StoredPicture, map_ordered
 from actupose.params import FiguresData, FolderData
 from actupose.skeleton import BODY16
 from actupose.tables import keypoint_values, list_values
@@ -256,3 +257,16 @@ def test_the_root_itself_may_be_a_link(tmp_path):
     samples, _ = run_ingest(settings, tmp_path / "out")
     assert len(samples) == 4
     shutil.rmtree(tmp_path / "disk")
+
+
+def test_a_record_that_names_a_sample_twice_is_refused():
+    picture = StoredPicture(
+        Record("a.jpg", np.zeros((2, 2, 3), np.uint8), {"train": "a", "val": "a"}, label=None),
+        encoded=b"",
+        keypoints_px=np.zeros((16, 2), np.float32),
+        visible=np.ones(16, bool),
+    )
+    ledger = Ledger()
+    assert ledger.enter(picture) is None
+    assert ledger.rejected == [Rejection("a.jpg", "sample id a is used twice")]
+    assert (ledger.splits, ledger.image_rows, ledger.keypoints_px) == ({}, [], b"")
