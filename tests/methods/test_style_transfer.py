@@ -1,6 +1,7 @@
 import pytest
 import torch
 from tiny_domains import TINY, random_images, run_until_stopped, tiny_params
+from torch._dynamo.testing import CompileCounter
 
 from actupose.core.style import mix_amplitudes
 from actupose.errors import UserError
@@ -87,3 +88,13 @@ def test_a_style_net_restyles_where_the_settings_say_adain(project):
     save_style(project.inputs.style, net, params.style.adain, [{"style": 1.0}])
     assert project.trainer(params, "udape").key != trainer.key
     assert project.trainer(params, "source_only").data.style_net is None
+
+
+def test_a_compiled_net_is_compiled_once_for_all_mixes():
+    settings = StyleParams.model_validate(TINY["style"] | {"kind": "adain", "rate": 1.0, "mix": [0.0, 1.0]})
+    net, counter = build_style_net(settings.adain).eval().requires_grad_(False), CompileCounter()
+    net.compile(backend=counter)
+    style = StyleTransfer(settings, 0, net)
+    restyled = [style.restyle(DIRECTIONS[0], step, IMAGES, lambda: LOOK) for step in range(4)]
+    assert not torch.equal(restyled[0], restyled[1]), "every step has its own mix"
+    assert counter.frame_count == 1

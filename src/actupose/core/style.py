@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def mix_amplitudes(content: Tensor, style: Tensor, mix: float, band: float) -> Tensor:
+def mix_amplitudes(content: Tensor, style: Tensor, mix: float | Tensor, band: float) -> Tensor:
     """Draw the amplitudes of the content's low frequencies towards those of the style; phases stay.
 
     Args:
@@ -27,7 +27,7 @@ def mix_amplitudes(content: Tensor, style: Tensor, mix: float, band: float) -> T
     return mixed.clamp(0, 1)
 
 
-def match_statistics(content: Tensor, style: Tensor, mix: float) -> Tensor:
+def match_statistics(content: Tensor, style: Tensor, mix: float | Tensor) -> Tensor:
     """AdaIN (Huang and Belongie, ICCV 2017, eq. 8): a content's features with a style's means and deviations.
 
     Args:

@@ -58,8 +58,8 @@ def train_style(
         logged.append({name: value.detach() for name, value in terms.items()})
         on_step(step)
     history = _means(logged)
-    for part, terms in enumerate(history):
-        if not all(map(isfinite, terms.values())):
+    for part, means in enumerate(history):
+        if not all(map(isfinite, means.values())):
             step, lr = LOGGED_EVERY * part, settings.lr
             raise UserError(
                 f"the style net's loss is not finite from step {step} on; lower style.adain.lr = {lr}"

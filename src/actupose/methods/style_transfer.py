@@ -11,7 +11,7 @@ from actupose.core.rng import generator
 from actupose.core.style import mix_amplitudes
 from actupose.params import StyleParams
 
-Transfer = Callable[[Tensor, Tensor, float], Tensor]  # content, style, mix -> restyled
+Transfer = Callable[[Tensor, Tensor, float | Tensor], Tensor]  # content, style, mix -> restyled
 Direction = Literal["source to target", "target to source"]
 
 
@@ -39,5 +39,7 @@ class StyleTransfer:
         if coin >= self.settings.rate:
             return content
         low, high = self.settings.mix
+        # A tensor: a compiled net would be compiled anew for every number.
+        mix = torch.full((), low + place * (high - low), device=content.device)
         with torch.no_grad():
-            return self.transfer(content, style(), low + place * (high - low))
+            return self.transfer(content, style(), mix)

@@ -46,7 +46,7 @@ class StyleNet(nn.Module):
             found.append(features)
         return found
 
-    def forward(self, content: Tensor, style: Tensor, mix: float) -> Tensor:
+    def forward(self, content: Tensor, style: Tensor, mix: float | Tensor) -> Tensor:
         """Images (B, 3, H, W) clipped to 0..1; sample i takes the look of the style's sample i."""
         code = match_statistics(self.encode(content)[-1], self.encode(style)[-1], mix)
         decoded: Tensor = self.decoder(code)
