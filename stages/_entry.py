@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import signal
 import sys
 import time
@@ -12,7 +11,6 @@ from types import FrameType
 from typing import NoReturn
 
 import psutil
-from safetensors import SafetensorError
 
 from actupose.errors import UserError
 
@@ -36,16 +34,16 @@ def run_stage(body: Callable[[], None]) -> None:
         body()
     except UserError as error:
         _end(str(error))
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         _end(full_disk(error))
 
 
-def full_disk(error: OSError | SafetensorError) -> str:
+def full_disk(error: OSError) -> str:
     """The line for a full disk; any other error is raised again."""
-    if _error_number(error) not in _NO_SPACE:
+    if error.errno not in _NO_SPACE:
         raise error
     details = "; ".join(getattr(error, "__notes__", []))
-    reason = os.strerror(_error_number(error))
+    reason = os.strerror(error.errno)
     return f"{reason}: free some space and run again" + (f" ({details})" if details else "")
 
 
@@ -62,14 +60,6 @@ def _outlive_no_dvc() -> None:
     while child.is_running() and child.ppid() == dvc:
         time.sleep(_WATCH_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _error_number(error: OSError | SafetensorError) -> int:
-    """Read the system's number of an error; safetensors has it in its message alone."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else 0
 
 
 def _end(line: str) -> None:

@@ -15,13 +15,13 @@ import torch
 from full_disk import room_for
 from mlflow import MlflowClient
 from mlflow_server import all_runs, points
-from safetensors.torch import save_file
 from shrunk_project import environment, make_project, prepare, run_here
 from waiting import wait_until
 
 from actupose.data.image_store import write_images
+from actupose.nets.weight_file import write_weights
 from actupose.params import load_params
-from actupose.tables import REJECTED, atomic_path, make_table, write_table
+from actupose.tables import REJECTED, make_table, write_table
 from stages._entry import run_stage
 from stages._tracking import RunMirror, describe_run
 
@@ -111,8 +111,7 @@ def large_store(rows: int) -> None:
 
 
 def large_model(rows: int) -> None:
-    with atomic_path(Path("out")) as path:
-        save_file({"weight": torch.zeros(rows, 100)}, path)
+    write_weights(Path("out"), torch.nn.Linear(100, rows))
 
 
 @pytest.mark.parametrize("write", [large_table, large_store, large_model])

@@ -8,12 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.nets.pose_vae import PoseVae, build_vae, kl_divergence, squared_error
+from actupose.nets.weight_file import write_weights
 from actupose.params import VaeParams
 from actupose.tables import HISTORY, atomic_path, history_table, list_values, write_table
 
@@ -89,8 +90,7 @@ def score_poses(vae: PoseVae, poses: Tensor, visible: Tensor) -> Tensor:
 
 def save_vae(folder: Path, vae: PoseVae, settings: VaeParams, history: list[dict[str, float]]) -> None:
     """Write weights, config and training history."""
-    with atomic_path(folder / "vae.safetensors") as path:
-        save_file(vae.state_dict(), path)
+    write_weights(folder / "vae.safetensors", vae)
     config = {"num_keypoints": vae.num_keypoints, "settings": settings.model_dump(mode="json")}
     with atomic_path(folder / "vae.json") as path:
         path.write_text(json.dumps(config, indent=2) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 
 from actupose.core.rng import generator
@@ -15,6 +15,7 @@ from actupose.core.style import channel_statistics, match_statistics
 from actupose.data.dataset import DomainImages, ImageBatch, epoch_plan
 from actupose.errors import UserError
 from actupose.nets.style_net import StyleNet, build_style_net, style_levels
+from actupose.nets.weight_file import write_weights
 from actupose.params import AdainParams
 from actupose.tables import HISTORY, atomic_path, history_table, write_table
 
@@ -113,8 +114,7 @@ def _means(logged: list[dict[str, Tensor]]) -> list[dict[str, float]]:
 
 def save_style(folder: Path, net: StyleNet, settings: AdainParams, history: list[dict[str, float]]) -> None:
     """Write weights, config and training history (an epoch is 50 steps)."""
-    with atomic_path(folder / "style.safetensors") as path:
-        save_file({name: weight.cpu().contiguous() for name, weight in net.state_dict().items()}, path)
+    write_weights(folder / "style.safetensors", net)
     with atomic_path(folder / "style.json") as path:
         path.write_text(settings.model_dump_json(indent=2) + "\n")
     write_table(folder / "history.parquet", history_table(history), HISTORY)

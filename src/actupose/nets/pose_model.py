@@ -6,13 +6,14 @@ from typing import NamedTuple
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import decode, heatmaps_from_output, peak_cells
 from actupose.errors import UserError
 from actupose.nets.pose_resnet import PoseResNet
+from actupose.nets.weight_file import write_weights
 from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings, describe
 from actupose.skeleton import SKELETONS, SkeletonName
 from actupose.tables import atomic_path
@@ -76,9 +77,7 @@ def predictions_from_output(
 
 def save_model(folder: Path, network: PoseResNet, info: ModelInfo) -> None:
     """Write ``model.safetensors`` and ``model.json``."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    with atomic_path(folder / "model.safetensors") as path:
-        save_file(weights, path)
+    write_weights(folder / "model.safetensors", network)
     with atomic_path(folder / "model.json") as path:
         path.write_text(info.model_dump_json(indent=2) + "\n")
 
