@@ -304,6 +304,13 @@ def start_training(project: Path, name: str, ranks: int = 1) -> subprocess.Popen
     return child
 
 
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def group_members(group: int) -> list[int]:
     members = []
     for process in psutil.process_iter():
@@ -328,10 +335,13 @@ def test_a_stopped_training_leaves_no_process_and_ends_as_if_never_stopped(
     copied: Path, send: Callable[[int, int], None], number: signal.Signals, status: str
 ) -> None:
     wanted = model_bytes(copied, "actupose-0")
+    set_params(copied, {"compute.workers": 2})  # were they to end first, the training could not save
     child = start_training(copied, "actupose-0")
+    family = psutil.Process(child.pid).children(recursive=True)
+    assert len(family) >= 3, "a trainer and its workers"
     send(child.pid, number)
     assert child.wait(timeout=60) != 0
-    wait_until(lambda: group_members(child.pid) == [], 60)
+    wait_until(lambda: not any(map(is_alive, family)), 60)
     assert tracked_runs(copied)[1]["actupose-0"].info.status == status
     assert not (copied / "runs/actupose-0/model.safetensors").exists()
 
@@ -380,13 +390,15 @@ def has_opened_images(group: int) -> bool:
 def test_an_evaluation_that_is_interrupted_as_it_predicts_leaves_nothing_half_done(copied: Path) -> None:
     folder = copied / "evaluations/udape-0"
     wanted = {path.name: path.read_bytes() for path in folder.iterdir()}
-    child = start_stage(copied, "evaluate@udape-0")
-    wait_until(lambda: has_opened_images(child.pid), 120, every=0.01)
+    set_params(copied, {"compute.workers": 1})
+    command = [sys.executable, "-m", "stages.evaluate", "udape", "0"]
+    child = subprocess.Popen(command, cwd=copied, env=environment(copied), start_new_session=True)
+    wait_until(lambda: child.poll() is not None or has_opened_images(child.pid), 120, every=0.01)
+    family = psutil.Process(child.pid).children(recursive=True)
     os.killpg(child.pid, signal.SIGINT)  # what Ctrl-C does
-    assert child.wait(timeout=60) != 0
-    wait_until(lambda: group_members(child.pid) == [], 60)
-    left = {path.name: path.read_bytes() for path in folder.glob("*")}
-    assert left.items() <= wanted.items(), "half an output was left under its own name"
+    assert child.wait(timeout=60) == 128 + signal.SIGINT
+    wait_until(lambda: not any(map(is_alive, family)), 60)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == wanted
 
 
 def stop_two_ranks(project: Path, send: Callable[[int, int], None]) -> None:

@@ -1,5 +1,6 @@
 """Stored images and their labels as batches of tensors."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,7 @@ class DomainImages(Dataset[Any]):
                 batch_sampler=self._plan,
                 num_workers=workers,
                 collate_fn=_as_is,
+                worker_init_fn=_leave_group,
                 pin_memory=torch.cuda.is_available(),
                 persistent_workers=workers > 0,
             )
@@ -109,6 +111,14 @@ class _Plan:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def _leave_group(_worker: int) -> None:
+    """A signal to the whole group is for the parent, which fails if its workers end before it has saved.
+
+    They end with it all the same: it tells them, and they look after it every few seconds.
+    """
+    os.setpgrp()
 
 
 def _as_is(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples
