@@ -49,7 +49,8 @@ def full_disk(error: OSError) -> str:
 
 def exit_once(signum: int, _frame: FrameType | None) -> NoReturn:
     """Handle a signal by unwinding this process."""
-    signal.signal(signum, signal.SIG_IGN)  # a second one shall not cut short what the first one unwinds
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # a second one shall not cut short what the first one unwinds
     sys.exit(128 + signum)
 
 
