@@ -43,7 +43,8 @@ def train_style(
     net = build_style_net(settings).to(device)
     weights = [*net.decoder.parameters(), *(net.levels.parameters() if settings.encoder is None else [])]
     optimizer = torch.optim.Adam(weights, lr=settings.lr)
-    logged = []
+    history: list[dict[str, float]] = []
+    part: list[dict[str, Tensor]] = []
     for step, (labelled, unlabelled) in enumerate(_batches(source, target, settings)):
         content, style = (batch.images.to(device) / 255 for batch in (labelled, unlabelled))
         if torch.rand((), generator=generator(settings.seed, "style direction", step)) < 0.5:
@@ -56,15 +57,15 @@ def train_style(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        logged.append({name: value.detach() for name, value in terms.items()})
+        part.append({name: value.detach() for name, value in terms.items()})
+        if len(part) == LOGGED_EVERY or step + 1 == settings.steps:
+            history.append(_mean_terms(part))
+            part = []
+            if not all(map(isfinite, history[-1].values())):
+                raise UserError(
+                    f"the style net's loss is not finite at step {step}; lower style.adain.lr = {settings.lr}"
+                )
         on_step(step)
-    history = _means(logged)
-    for part, means in enumerate(history):
-        if not all(map(isfinite, means.values())):
-            step, lr = LOGGED_EVERY * part, settings.lr
-            raise UserError(
-                f"the style net's loss is not finite from step {step} on; lower style.adain.lr = {lr}"
-            )
     return net.eval(), history
 
 
@@ -103,13 +104,8 @@ def reproduction(net: StyleNet, images: Tensor) -> Tensor:
     return F.mse_loss(net.decoder(net.encode(images)[-1]), images)
 
 
-def _means(logged: list[dict[str, Tensor]]) -> list[dict[str, float]]:
-    """Mean of each term over every 50 steps."""
-    parts = [logged[first : first + LOGGED_EVERY] for first in range(0, len(logged), LOGGED_EVERY)]
-    return [
-        {name: float(torch.stack([terms[name] for terms in part]).mean()) for name in part[0]}
-        for part in parts
-    ]
+def _mean_terms(part: list[dict[str, Tensor]]) -> dict[str, float]:
+    return {name: float(torch.stack([terms[name] for terms in part]).mean()) for name in part[0]}
 
 
 def save_style(folder: Path, net: StyleNet, settings: AdainParams, history: list[dict[str, float]]) -> None:
