@@ -4,11 +4,11 @@
 
 The trainer itself runs two short epochs of the preset on random pictures; the second is timed, its loader's
 processes having started. Step and loading alone follow in the same run: where loading takes less than the
-step, it is not the limit. What the preset's whole schedule takes at this pace is added up.
+step, it is not the limit. What the preset's schedule takes is added up as if every epoch adapted and none
+ended with an evaluation.
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Mapping
@@ -69,19 +69,19 @@ def iteration_ms(trainer: Trainer) -> float:
 
 
 def loading_ms(trainer: Trainer) -> float:
-    """Median milliseconds until the next batch of both domains is on the device, with no step in between."""
+    """Milliseconds of a batch of both domains on its way to the device, with no step in between."""
     schedule, workers = trainer.settings.schedule, trainer.compute.workers
     domains = (trainer.data.labelled, trainer.data.target)
     size = (schedule.steps_per_epoch, schedule.batch_size)
     plans = [epoch_plan(torch.arange(len(domain)), size, 0, "loading", 0) for domain in domains]
     batches = [domain.batches(plan, workers) for domain, plan in zip(domains, plans, strict=True)]
-    times, began = [], time.perf_counter()
+    began = time.perf_counter()
     for both in zip(*batches, strict=True):
         for batch in both:
             batch.to(trainer.method.device)
-        times.append(time.perf_counter() - began)
-        began = time.perf_counter()
-    return 1000 * statistics.median(times)
+    if trainer.method.device.type == "cuda":
+        torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - began) / schedule.steps_per_epoch
 
 
 def step_ms(settings: TrainingSettings, compute: ComputeParams, rounds: int) -> float:
@@ -108,15 +108,16 @@ def main() -> None:
         inputs = write_inputs(Path(folder), arguments.pictures, short)
         trainer = open_trainer(short, compute, inputs, Path(folder) / "checkpoints")
         whole, loading = iteration_ms(trainer), loading_ms(trainer)
+    is_gpu = trainer.method.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() / 1e9 if is_gpu else 0.0
     step = step_ms(short, compute, arguments.steps)
     minutes = whole * published.epochs * published.steps_per_epoch / 60_000
     print(
         f"{arguments.preset or 'params.yaml'} {arguments.method} on {trainer.method.device}: iteration "
         f"{whole:.1f} ms, step alone {step:.1f} ms, loading alone {loading:.1f} ms by {compute.workers} "
-        f"processes; iteration / step {whole / step:.2f}; the whole schedule would take {minutes:.0f} minutes"
+        f"processes; iteration / step {whole / step:.2f}; {minutes:.0f} minutes if all epochs adapt"
     )
-    if trainer.method.device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 1e9
+    if is_gpu:
         print(f"{torch.cuda.get_device_name()}: at most {peak:.1f} GB of its memory")
 
 
