@@ -1,7 +1,7 @@
 """kill -9 at random moments: what is begun again ends, byte for byte, as what was never disturbed.
 
 The short version here kills every kind of stage once, as it writes; ``pytest -m trial tests/test_kills.py``
-kills ``dvc repro`` of every method and of the other stages twenty times.
+kills ``dvc repro`` twenty times for every method, and for ingest, score and evaluate.
 """
 
 import os
