@@ -29,7 +29,7 @@ METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
     *("udape", "udape_vae_hm", "udape_vae_cl", "actupose"),
 )
-BY_DVC = ("source_only", "udape", "actupose")
+BY_DVC = ("source_only", "actupose")
 RUNS = tuple(f"{method}-0" for method in METHODS)
 NUM_KEYPOINTS = 16
 
