@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -128,6 +129,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first round")
     parser.add_argument("--reader", choices=TINY_CORPORA, action="append", help="all where none is named")
     args = parser.parse_args()
+    torch.set_num_threads(1)  # a forked process waits in vain for the threads of its parent's pool
     readers = args.reader or list(TINY_CORPORA)
     counts = {reader: Counter[str]() for reader in readers}
     end, seed = time.monotonic() + args.seconds, args.seed
