@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from random_domain import write_domain
 from step import make_method, make_step, random_style_net, settings_of
-from turns import median_ms
+from turns import median_ms, wait_for
 
 from actupose.data.dataset import epoch_plan
 from actupose.methods.settings import TrainingSettings
@@ -79,8 +79,7 @@ def loading_ms(trainer: Trainer) -> float:
     for both in zip(*batches, strict=True):
         for batch in both:
             batch.to(trainer.method.device)
-    if trainer.method.device.type == "cuda":
-        torch.cuda.synchronize()
+    wait_for(trainer.method.device)
     return 1000 * (time.perf_counter() - began) / schedule.steps_per_epoch
 
 

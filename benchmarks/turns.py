@@ -15,9 +15,14 @@ def median_ms(works: Sequence[Work], rounds: int, device: torch.device | None = 
     return [1000 * statistics.median(column) for column in zip(*times, strict=True)]
 
 
+def wait_for(device: torch.device | None) -> None:
+    """Until a GPU has done what it was asked for."""
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def _seconds(work: Work, number: int, device: torch.device | None) -> float:
     began = time.perf_counter()
     work(number)
-    if device is not None and device.type == "cuda":
-        torch.cuda.synchronize()
+    wait_for(device)
     return time.perf_counter() - began
