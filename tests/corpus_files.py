@@ -108,7 +108,7 @@ def read_samples(out, skeleton="body16"):
     return read_table(out / "samples.parquet", samples_schema(len(SKELETONS[skeleton])))
 
 
-def fails(settings, tmp_path, message):
+def assert_fails(settings, tmp_path, message):
     """Ingesting ends with one line that holds ``message`` and leaves no data behind."""
     with pytest.raises(UserError) as caught:
         run_ingest(settings, tmp_path / "out")
@@ -118,7 +118,7 @@ def fails(settings, tmp_path, message):
     assert left <= {"rejected.parquet"}
 
 
-def rejects(settings, tmp_path, reason, path):
+def assert_rejects(settings, tmp_path, reason, path):
     """One input is refused for ``reason``, the others are stored; with no tolerance the stage fails."""
     samples, rejected = run_ingest(settings, tmp_path / "tolerant", allowed=0.9)
     assert rejected.num_rows == 1
@@ -126,5 +126,5 @@ def rejects(settings, tmp_path, reason, path):
     assert reason in row["reason"]
     assert row["path"] == path
     assert len(samples) >= 2
-    fails(settings, tmp_path, f"{path}: {row['reason']}")
+    assert_fails(settings, tmp_path, f"{path}: {row['reason']}")
     assert read_table(tmp_path / "out/rejected.parquet", REJECTED).to_pylist() == [row]

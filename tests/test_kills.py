@@ -110,7 +110,7 @@ def test_a_stage_killed_as_it_writes_ends_as_if_never_disturbed(
     assert contents(copy / outputs) == wanted
 
 
-def survives_twenty_kills(project: Path, stage: str, outputs: Path) -> None:
+def assert_survives_twenty_kills(project: Path, stage: str, outputs: Path) -> None:
     command = ("dvc", "repro", "--single-item", "--force", stage)
     run(project, *command)  # makes MLflow's database as well
     seconds = duration(lambda: run(project, *command))
@@ -135,7 +135,7 @@ def test_twenty_kills_of_a_training_change_no_byte(
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path, {"train.methods": [method], "compute.checkpoint_minutes": EVERY_STEP})
     run(tmp_path, "dvc", "repro", "score", "train_style")
-    survives_twenty_kills(tmp_path, f"train@{method}-0", tmp_path / "runs" / f"{method}-0")
+    assert_survives_twenty_kills(tmp_path, f"train@{method}-0", tmp_path / "runs" / f"{method}-0")
 
 
 @pytest.mark.trial
@@ -153,4 +153,4 @@ def test_twenty_kills_of_another_stage_change_no_byte(
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path, {"train.methods": ["actupose"]})
     run(tmp_path, "dvc", "repro")
-    survives_twenty_kills(tmp_path, stage, tmp_path / outputs)
+    assert_survives_twenty_kills(tmp_path, stage, tmp_path / outputs)

@@ -35,7 +35,7 @@ class Told(Bad):
 
     says: str
 
-    def check(self, tmp_path, capsys):
+    def assert_refused(self, tmp_path, capsys):
         settings, out = self.settings(tmp_path / "in"), tmp_path / "out"
         line = line_of(lambda: run_ingest(settings, out), capsys)
         assert_says(line, self.says.format(root=tmp_path / "in"))
@@ -48,7 +48,7 @@ class Rejected(Bad):
 
     rows: dict
 
-    def check(self, tmp_path, capsys):
+    def assert_refused(self, tmp_path, capsys):
         settings, out = self.settings(tmp_path / "in"), tmp_path / "out"
         samples, rejected = run_ingest(settings, tmp_path / "tolerant", allowed=0.9)
         assert len(samples) >= 2

@@ -251,19 +251,19 @@ HUMAN36M = {
 
 @pytest.mark.parametrize("bad", SURREAL.values(), ids=SURREAL)
 def test_bad_labels_of_surreal(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", SURREAL_CLIPS.values(), ids=SURREAL_CLIPS)
 def test_a_bad_clip_of_surreal(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", LSP.values(), ids=LSP)
 def test_bad_labels_of_lsp(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", HUMAN36M.values(), ids=HUMAN36M)
 def test_bad_labels_of_human36m(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)

@@ -141,14 +141,14 @@ H3D = {
 
 @pytest.mark.parametrize("bad", RHD.values(), ids=RHD)
 def test_bad_labels_of_rhd(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", FREIHAND.values(), ids=FREIHAND)
 def test_bad_labels_of_freihand(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", H3D.values(), ids=H3D)
 def test_bad_labels_of_h3d(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)

@@ -92,7 +92,7 @@ BAD = {
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_file_that_is_no_usable_image_is_one_rejected_row(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 def sixteen_bits(blue, green, red):

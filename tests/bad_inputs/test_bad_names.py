@@ -108,12 +108,12 @@ LINKS = {
 
 @pytest.mark.parametrize("bad", NAMES.values(), ids=NAMES)
 def test_a_bad_name_is_one_rejected_row(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", LINKS.values(), ids=LINKS)
 def test_a_link_out_of_the_root_is_one_rejected_row(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 def test_every_reader_of_files_is_among_the_links():

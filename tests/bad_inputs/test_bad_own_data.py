@@ -172,14 +172,14 @@ COCO_PEOPLE = {
 
 @pytest.mark.parametrize("bad", ROOTS.values(), ids=ROOTS)
 def test_a_bad_root_is_one_line(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", COCO_FILES.values(), ids=COCO_FILES)
 def test_a_bad_file_of_coco_is_one_line(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", COCO_PEOPLE.values(), ids=COCO_PEOPLE)
 def test_a_bad_person_of_coco_is_one_rejected_row(bad, tmp_path, capsys):
-    bad.check(tmp_path, capsys)
+    bad.assert_refused(tmp_path, capsys)

@@ -166,7 +166,7 @@ STORES = {
 }
 
 
-def check(bad, folder, capsys):
+def assert_refused(bad, folder, capsys):
     spoil, says = bad
     write_domain(folder, COUNTS, seed=0, background=30)
     read_all(folder)
@@ -176,9 +176,9 @@ def check(bad, folder, capsys):
 
 @pytest.mark.parametrize("bad", TABLES.values(), ids=TABLES)
 def test_a_bad_table_is_one_line(bad, tmp_path, capsys):
-    check(bad, tmp_path, capsys)
+    assert_refused(bad, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("bad", STORES.values(), ids=STORES)
 def test_a_bad_image_store_is_one_line(bad, tmp_path, capsys):
-    check(bad, tmp_path, capsys)
+    assert_refused(bad, tmp_path, capsys)

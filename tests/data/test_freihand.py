@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest, spread_hand
+from corpus_files import assert_fails, assert_rejects, real_data, run_ingest, spread_hand
 from tiny_corpora import INTRINSICS, in_space, write_freihand
 
 from actupose.data.corpora import index_corpus
@@ -134,7 +134,7 @@ def test_a_bad_pose_rejects_its_four_pictures(tmp_path, changes, reason):
 def test_a_missing_picture_is_one_rejected_row(tmp_path):
     settings = write_freihand(tmp_path / "in")
     (tmp_path / "in/training/rgb/00000007.jpg").unlink()
-    rejects(settings, tmp_path, "no such image file", "training/rgb/00000007.jpg")
+    assert_rejects(settings, tmp_path, "no such image file", "training/rgb/00000007.jpg")
 
 
 @pytest.mark.parametrize(
@@ -151,4 +151,4 @@ def test_wrong_label_files_are_named(tmp_path, name, content, message):
     (tmp_path / "in" / name).unlink()
     if content is not None:
         (tmp_path / "in" / name).write_text(content)
-    fails(settings, tmp_path, message)
+    assert_fails(settings, tmp_path, message)

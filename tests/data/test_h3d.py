@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from corpus_files import fails, rejects, run_ingest, spread_hand, write_image
+from corpus_files import assert_fails, assert_rejects, run_ingest, spread_hand, write_image
 from tiny_corpora import h3d_entry, write_h3d
 
 from actupose.data.corpora.splits import draw_test
@@ -72,7 +72,7 @@ def test_a_bad_entry_is_one_rejected_row(tmp_path, changes, reason, path):
     settings = write_h3d(
         tmp_path / "in", [h3d_entry(0, **changes), *(h3d_entry(number) for number in range(1, 15))]
     )
-    rejects(settings, tmp_path, reason, path or "annotation.json[0]")
+    assert_rejects(settings, tmp_path, reason, path or "annotation.json[0]")
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_a_file_that_is_not_h3ds_is_named(tmp_path, content, message):
     (tmp_path / "in/H3D_crop/annotation.json").unlink()
     if content is not None:
         (tmp_path / "in/H3D_crop/annotation.json").write_text(content)
-    fails(settings, tmp_path, message)
+    assert_fails(settings, tmp_path, message)

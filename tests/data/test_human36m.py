@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest
+from corpus_files import assert_fails, assert_rejects, real_data, run_ingest
 from tiny_corpora import CAMERA, WORLD, human36m_image, write_human36m, write_subject
 
 from actupose.data.corpora import index_corpus
@@ -122,7 +122,7 @@ def with_first_entry(tmp_path, **changes):
 )
 def test_a_bad_picture_is_one_rejected_row(tmp_path, changes, reason, path):
     settings = with_first_entry(tmp_path, **changes)
-    rejects(settings, tmp_path, reason, path or "Human36M_subject1_data.json[0]")
+    assert_rejects(settings, tmp_path, reason, path or "Human36M_subject1_data.json[0]")
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_wrong_label_files_are_named(tmp_path, name, content, message):
     path.unlink()
     if content is not None:
         path.write_text(content)
-    fails(settings, tmp_path, message)
+    assert_fails(settings, tmp_path, message)

@@ -19,7 +19,7 @@ def pickled(tmp_path):
     return read
 
 
-def refused(pickled, content):
+def assert_refused(pickled, content):
     with pytest.raises(UserError) as caught:
         pickled(content)
     assert "labels.pickle: not a pickle of plain values" in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_pickle_that_would_touch_a_file_is_refused_and_the_file_does_not_appea
 ):
     touched = tmp_path / "touched"
     content = pickle.dumps(wrap([Calls(os.mknod, str(touched))]), protocol)
-    refused(pickled, content)
+    assert_refused(pickled, content)
     assert not touched.exists()
     pickle.loads(content)
     assert touched.exists()  # so the refusal was what kept it away
@@ -77,7 +77,7 @@ def test_a_pickle_that_would_touch_a_file_is_refused_and_the_file_does_not_appea
 
 @pytest.mark.parametrize("function", [eval, exec, getattr, __import__, np.load, np.fromfile, pickle.loads])
 def test_no_function_is_called(pickled, function):
-    assert "it asks for" in refused(pickled, pickle.dumps(Calls(function, "1")))
+    assert "it asks for" in assert_refused(pickled, pickle.dumps(Calls(function, "1")))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_no_function_is_called(pickled, function):
     ids=lambda array: str(array.dtype),
 )
 def test_an_array_of_anything_but_numbers_is_refused(pickled, array):
-    assert "an array of" in refused(pickled, pickle.dumps(array, 2))
+    assert "an array of" in assert_refused(pickled, pickle.dumps(array, 2))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_array_of_anything_but_numbers_is_refused(pickled, array):
     ids=["empty", "text", "cut off", "more elements than bytes", "a huge length"],
 )
 def test_a_damaged_file_is_told_in_one_line(pickled, content):
-    refused(pickled, content)
+    assert_refused(pickled, content)
 
 
 def test_a_missing_file_is_named(tmp_path):

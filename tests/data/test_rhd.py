@@ -6,7 +6,7 @@ import pickle
 import cv2
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest, spread_hand, write_image
+from corpus_files import assert_fails, assert_rejects, real_data, run_ingest, spread_hand, write_image
 from tiny_corpora import ALL, FAR_LEFT, FAR_RIGHT, NONE, rhd_picture, write_rhd
 
 from actupose.data.corpora.plain_pickle import PickledArray
@@ -186,7 +186,7 @@ NAN = rhd_picture(left=np.where(np.arange(42).reshape(21, 2) == 3, np.nan, FAR_L
 )
 def test_a_bad_entry_is_one_rejected_row(tmp_path, number, value, reason):
     settings = write_rhd(tmp_path / "in", training={1: rhd_picture(), number: value})
-    rejects(settings, tmp_path, reason, "training/anno_training.pickle[1]")
+    assert_rejects(settings, tmp_path, reason, "training/anno_training.pickle[1]")
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_a_file_that_is_not_rhds_is_named(tmp_path, content, message):
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    fails(settings, tmp_path, message)
+    assert_fails(settings, tmp_path, message)
 
 
 def test_a_folder_without_the_published_sets_is_named(tmp_path):
     write_image(tmp_path / "in/a.png")
-    fails(RhdData(corpus="rhd", root=tmp_path / "in"), tmp_path, "is this the corpus' root folder?")
+    assert_fails(RhdData(corpus="rhd", root=tmp_path / "in"), tmp_path, "is this the corpus' root folder?")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from corpus_files import fails, real_data, rejects, run_ingest
+from corpus_files import assert_fails, assert_rejects, real_data, run_ingest
 from scipy.io import loadmat
 from tiny_corpora import PIXELS, in_world, shifted, write_clip, write_surreal_raw, write_video
 
@@ -114,14 +114,14 @@ def test_frames_that_the_person_has_left_are_listed_without_fault(tmp_path):
 def test_bad_labels_reject_their_clip(tmp_path, variables, reason):
     settings = write_surreal_raw(tmp_path / "in", stride=6)
     write_clip(tmp_path / "in", "train", "01_03", **variables)
-    rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001")
+    assert_rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001")
 
 
 def test_a_video_with_fewer_frames_than_labels_is_told_and_its_frames_are_kept(tmp_path):
     settings = write_surreal_raw(tmp_path / "in", stride=6)
     write_clip(tmp_path / "in", "train", "01_03", joints=np.repeat(in_world(PIXELS)[..., None], 7, axis=2))
     clip = "train/run0/01_03/01_03_c0001"
-    rejects(settings, tmp_path, "its video has 6 readable frames, its labels 7", clip)
+    assert_rejects(settings, tmp_path, "its video has 6 readable frames, its labels 7", clip)
     samples, _ = run_ingest(settings, tmp_path / "out", allowed=0.5)
     assert f"{clip}#000" in samples.column("sample_id").to_pylist()
 
@@ -137,7 +137,7 @@ def test_a_video_with_fewer_frames_than_labels_is_told_and_its_frames_are_kept(t
 def test_a_bad_frame_is_one_rejected_row(tmp_path, joints, reason):
     settings = write_surreal_raw(tmp_path / "in", stride=6)
     write_clip(tmp_path / "in", "train", "01_03", frames=1, joints=joints)
-    rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001#000")
+    assert_rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001#000")
 
 
 def not_there(path):
@@ -175,16 +175,16 @@ def a_link_out_of_the_folder(path):
 def test_a_bad_video_rejects_its_clip(tmp_path, spoil, reason):
     settings = write_surreal_raw(tmp_path / "in", stride=6)
     spoil(write_clip(tmp_path / "in", "train", "01_03") / "01_03_c0001.mp4")
-    rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001")
+    assert_rejects(settings, tmp_path, reason, "train/run0/01_03/01_03_c0001")
 
 
 def test_a_damaged_label_file_rejects_its_clip(tmp_path):
     settings = write_surreal_raw(tmp_path / "in", stride=6)
     (write_clip(tmp_path / "in", "train", "01_03") / "01_03_c0001_info.mat").write_bytes(b"no MATLAB file")
-    rejects(settings, tmp_path, "no readable MATLAB variables", "train/run0/01_03/01_03_c0001")
+    assert_rejects(settings, tmp_path, "no readable MATLAB variables", "train/run0/01_03/01_03_c0001")
 
 
 def test_a_folder_without_clips_is_named(tmp_path):
     write_clip(tmp_path / "in", "train", "01_01")
     settings = SurrealRawData(corpus="surreal_raw", root=tmp_path / "in", joint_map="tllib", stride=1)
-    fails(settings, tmp_path, "no *_info.mat below test/")
+    assert_fails(settings, tmp_path, "no *_info.mat below test/")
