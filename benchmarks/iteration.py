@@ -21,13 +21,13 @@ from step import make_method, make_step, random_style_net, settings_of
 from turns import median_ms, wait_for
 
 from actupose.data.dataset import epoch_plan
-from actupose.methods.settings import TrainingSettings
-from actupose.methods.style_training import save_style
-from actupose.methods.trainer import Trainer
-from actupose.methods.training import open_trainer
-from actupose.methods.training_data import Inputs
 from actupose.params import ComputeParams
+from actupose.params.run import TrainingSettings
 from actupose.tables import SCORES, make_table, write_table
+from actupose.training.run_files import open_trainer
+from actupose.training.style_training import save_style
+from actupose.training.trainer import Trainer
+from actupose.training.training_data import Inputs
 
 EPOCHS = 2
 

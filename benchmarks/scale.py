@@ -29,9 +29,9 @@ from random_domain import jpegs, write_domain
 from actupose.data.dataset import DomainImages
 from actupose.data.image_store import ImageStore
 from actupose.data.ingest import ingest
-from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
 from actupose.nets.pose_vae import build_vae
 from actupose.params import FolderData, load_params
+from actupose.scoring.pose_bins import SplitPoses, bin_tables, score_split
 from actupose.skeleton import BODY16
 from actupose.tables import BINS, SCORES, make_table, normalised_schema, write_table
 

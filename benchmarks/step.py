@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import LabelledBatch, Supervised
-from actupose.methods.trainer import METHODS
 from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, check_params
+from actupose.params.run import TrainingSettings
+from actupose.training.trainer import METHODS
 
 PRESETS = Path(__file__).parents[1] / "presets"
 

@@ -8,7 +8,7 @@ written elsewhere; to use a Prefect server, set ``PREFECT_API_URL``.
 import os
 from pathlib import Path
 
-from stages._paths import PARAMS, STATE
+from actupose.layout import PARAMS, STATE
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",

@@ -11,7 +11,7 @@ HELP = (
 def model_folder(place: str) -> Path:
     """Folder with model.safetensors and model.json."""
     if place.startswith(("models:/", "runs:/")):
-        from stages._tracking import fetch_model  # a folder is used without MLflow
+        from tracking import fetch_model  # a folder is used without MLflow
 
         return Path(fetch_model(place))
     return Path(place)

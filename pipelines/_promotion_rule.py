@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Literal
 
 from actupose.errors import UserError
-from stages._tracking import Version
+from tracking import Version
 
 RULE = """\
 Models of one method with the same settings, apart from the seed, are a group. The candidate's group has the

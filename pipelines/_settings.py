@@ -9,9 +9,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from actupose.errors import UserError
+from actupose.files import atomic_path
+from actupose.layout import PARAMS
 from actupose.params import Params, check_params, parse_tree
-from actupose.tables import atomic_path
-from stages._paths import PARAMS
 
 PRESETS = Path("presets")
 

@@ -22,7 +22,7 @@ from prefect.workers.process import ProcessWorker
 
 from actupose.errors import UserError
 from pipelines.stage_runs.slots import SLOTS, slots_on_server, visible_gpus
-from stages._tracking import prepare_store
+from tracking import prepare_store
 
 POOL = "local"
 ZOMBIES = "actupose: crash flow runs without a heartbeat"

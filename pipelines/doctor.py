@@ -11,14 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from actupose.errors import UserError
+from actupose.layout import PARAMS
 from actupose.params import Params, load_params
 from pipelines._settings import missing_roots
 from pipelines.checks.check import Check
 from pipelines.checks.locks import check_locks
 from pipelines.checks.machine import check_devices, check_disk, check_packages
 from pipelines.checks.services import check_prefect, check_runs
-from stages._paths import PARAMS
-from stages._tracking import OpenRun, StoreAwayError, close_dead
+from tracking import OpenRun, StoreAwayError, close_dead
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _WIDE = 160

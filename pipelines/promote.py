@@ -12,10 +12,10 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from actupose.errors import UserError
+from actupose.layout import PARAMS
 from actupose.params import load_params
 from pipelines._promotion_rule import RULE, Decision, judge
-from stages._paths import PARAMS
-from stages._tracking import CANDIDATE, CHAMPION, aliases, annotate, model_name, set_aliases, versions
+from tracking import CANDIDATE, CHAMPION, aliases, annotate, model_name, set_aliases, versions
 
 _STATUS = f"""\
 The candidate gets the alias {CANDIDATE}, and {CHAMPION} too if it is promoted; numbers and reason are written

@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
+from actupose.layout import REPORTS
 from pipelines._child_processes import exit_on_signals
 from pipelines._dvc_lock import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
@@ -27,8 +28,7 @@ from pipelines.stage_runs.schedule import Schedule, reproduce_all
 from pipelines.stage_runs.slots import slots_on_server
 from pipelines.stage_runs.stage_process import StageError, StageProcesses
 from pipelines.stage_runs.workspace import occupied_workspace
-from stages._paths import REPORTS
-from stages._tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
+from tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
 
 
 class PipelineError(Exception):

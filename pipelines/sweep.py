@@ -29,6 +29,7 @@ from prefect.states import Completed, Failed
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
+from actupose.layout import STATE
 from pipelines._child_processes import GRACE_SECONDS, ChildProcesses, exit_on_signals
 from pipelines._file_lock import take_lock
 from pipelines._side_by_side import run_side_by_side
@@ -36,8 +37,7 @@ from pipelines.cells.definition import SWEEPS, Cell, Sweep, parse_axes, read_swe
 from pipelines.cells.jobs import Job, cell_jobs, run_job, with_shared_stages
 from pipelines.cells.results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
 from pipelines.cells.workspace import clear_workspace
-from stages._paths import STATE
-from stages._tracking import Status, finish_sweep_run, start_sweep_run
+from tracking import Status, finish_sweep_run, start_sweep_run
 
 WORKSPACES = STATE / "sweeps"
 _GRACE_SECONDS = 2 * GRACE_SECONDS + 15  # a pipeline asks its stages twice before it kills them

@@ -19,9 +19,9 @@ from pathlib import Path
 import psutil
 
 from actupose.errors import UserError
+from actupose.layout import STATE
 from pipelines.stage_runs.stage_process import LOGS
 from stages._entry import exit_once
-from stages._paths import STATE
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.states import Completed
 
+from actupose.layout import PARAMS
 from actupose.params import load_params
 from pipelines.stage_runs.workspace import workspace_if_free
-from stages._paths import PARAMS
 
 CHANGED = "actupose.data.changed"
 

@@ -2,12 +2,12 @@
 
 import sys
 
+from actupose.layout import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, REPORTS, RUNS, STYLE
 from actupose.params import load_params
 from actupose.report.compare import write_report
 from actupose.report.read import Folders
 from actupose.report.terminal import console_for, print_comparison
 from stages._entry import run_stage
-from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, REPORTS, RUNS, STYLE
 
 
 def main() -> None:

@@ -6,14 +6,15 @@ import tempfile
 from pathlib import Path
 
 from actupose.evaluation.evaluate import Evaluation, Inputs, evaluate
+from actupose.files import atomic_path
+from actupose.layout import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, STYLE, VAE
 from actupose.params import Params, load_params
 from actupose.report.compare import write_run_figures
 from actupose.report.read import Folders
 from actupose.skeleton import SKELETONS
-from actupose.tables import HISTORY, PER_BIN, atomic_path, predictions_schema, read_table, write_table
+from actupose.tables import HISTORY, PER_BIN, predictions_schema, read_table, write_table
 from stages._entry import run_stage
-from stages._paths import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, STYLE, VAE
-from stages._tracking import RunMirror, describe_run
+from tracking import RunMirror, describe_run
 
 FILES = ("metrics.json", "per_bin.parquet", "predictions.parquet")
 BIN_METRICS = {  # column of per_bin.parquet -> line chart in MLflow, step = bin

@@ -4,11 +4,11 @@ import argparse
 from collections import Counter
 
 from actupose.data.ingest import ingest
+from actupose.layout import INGESTED, PARAMS
 from actupose.params import load_params
 from actupose.skeleton import SKELETONS
 from actupose.tables import REJECTED, SPLITS, read_table, samples_schema
 from stages._entry import run_stage
-from stages._paths import INGESTED, PARAMS
 
 
 def main() -> None:

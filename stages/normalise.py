@@ -4,11 +4,11 @@ import argparse
 from collections import Counter
 
 from actupose.data.normalise import normalise
+from actupose.layout import INGESTED, NORMALISED, PARAMS
 from actupose.params import load_params
 from actupose.skeleton import SKELETONS
 from actupose.tables import REJECTED, SPLITS, normalised_schema, read_table, samples_schema, write_table
 from stages._entry import run_stage
-from stages._paths import INGESTED, NORMALISED, PARAMS
 
 
 def main() -> None:

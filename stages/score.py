@@ -6,12 +6,12 @@ samples are scored, to bin the evaluation; a target without labels gives empty t
 
 import argparse
 
-from actupose.methods.pose_bins import SplitPoses, bin_tables, score_split
-from actupose.methods.pose_score import load_vae
+from actupose import tables
+from actupose.layout import BINS, NORMALISED, PARAMS, VAE
 from actupose.params import load_params
+from actupose.scoring.pose_bins import SplitPoses, bin_tables, score_split
+from actupose.scoring.pose_score import load_vae
 from actupose.skeleton import SKELETONS
-from actupose.tables import BINS, SCORES, write_table
-from stages import _paths
 from stages._entry import run_stage
 
 SCORED_SPLIT = {"source": "train", "target": "test"}
@@ -22,14 +22,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("domain", choices=SCORED_SPLIT, help="whose poses")
     domain = parser.parse_args().domain
-    params = load_params(_paths.PARAMS)
+    params = load_params(PARAMS)
     skeleton = SKELETONS[params.data.skeleton]
-    poses = SplitPoses(_paths.NORMALISED / f"{domain}.parquet", SCORED_SPLIT[domain], skeleton)
-    names, scores = score_split(load_vae(_paths.VAE), poses)
+    poses = SplitPoses(NORMALISED / f"{domain}.parquet", SCORED_SPLIT[domain], skeleton)
+    names, scores = score_split(load_vae(VAE), poses)
     ranked, bins = bin_tables(names, scores, poses, params.curriculum.num_bins)
-    folder = _paths.BINS / domain
-    write_table(folder / "scores.parquet", ranked, SCORES)
-    write_table(folder / "bins.parquet", bins, BINS)
+    folder = BINS / domain
+    tables.write_table(folder / "scores.parquet", ranked, tables.SCORES)
+    tables.write_table(folder / "bins.parquet", bins, tables.BINS)
     print(f"{folder}: {len(ranked)} poses in {len(bins)} bins")
 
 

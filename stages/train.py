@@ -13,17 +13,17 @@ from types import FrameType
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
-from actupose.methods.checkpoint import newest_step
+from actupose.layout import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
 from actupose.methods.fabric import check_shares
-from actupose.methods.settings import TrainingSettings
-from actupose.methods.trainer import Stopped, Track, Trainer
-from actupose.methods.training import open_trainer, write_outputs
-from actupose.methods.training_data import Inputs, open_training_data
 from actupose.params import Params, load_params
+from actupose.params.run import TrainingSettings
 from actupose.progress import progress
+from actupose.training.checkpoint import newest_step
+from actupose.training.run_files import open_trainer, write_outputs
+from actupose.training.trainer import Stopped, Track, Trainer
+from actupose.training.training_data import Inputs, open_training_data
 from stages._entry import RANKS, UNDER_TORCHRUN, run_stage
-from stages._paths import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
-from stages._tracking import RunMirror, describe_run
+from tracking import RunMirror, describe_run
 
 
 class StopRequest:

@@ -7,13 +7,13 @@ import torch
 
 from actupose.core.device import pick_device
 from actupose.data.dataset import DomainImages
-from actupose.methods.style_training import save_style, train_style
+from actupose.files import atomic_path
+from actupose.layout import INGESTED, PARAMS, STYLE
 from actupose.params import Params, load_params
 from actupose.progress import progress
 from actupose.skeleton import SKELETONS
-from actupose.tables import atomic_path
+from actupose.training.style_training import save_style, train_style
 from stages._entry import run_stage
-from stages._paths import INGESTED, PARAMS, STYLE
 
 
 def main() -> None:

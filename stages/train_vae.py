@@ -5,13 +5,13 @@ import argparse
 import pyarrow.compute as pc
 
 from actupose.errors import UserError
-from actupose.methods.pose_score import pose_tensors, save_vae, train_vae
+from actupose.layout import NORMALISED, PARAMS, VAE
 from actupose.params import load_params
 from actupose.progress import progress
+from actupose.scoring.pose_score import pose_tensors, save_vae, train_vae
 from actupose.skeleton import SKELETONS
 from actupose.tables import normalised_schema, read_table
 from stages._entry import run_stage
-from stages._paths import NORMALISED, PARAMS, VAE
 
 
 def main() -> None:

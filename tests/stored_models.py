@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from actupose.nets.pose_model import ModelInfo, save_model
 from actupose.nets.pose_resnet import build_network
 from actupose.params import Params, load_params
-from stages._tracking import RunMirror, describe_run
+from tracking import RunMirror, describe_run
 
 ROOT = Path(__file__).parents[1]
 NAME = "actupose-figures"

@@ -12,10 +12,12 @@ ROOMS = {
     "core": set(),
     "data": {"core"},
     "nets": {"core"},
+    "scoring": {"core", "data", "nets"},
     "methods": {"core", "data", "nets"},
-    "evaluation": {"core", "data", "nets", "methods"},
+    "training": {"core", "data", "nets", "scoring", "methods"},
+    "evaluation": {"core", "data", "nets", "scoring", "methods", "training"},
     "inference": {"core", "data", "nets"},
-    "report": {"core", "data", "nets", "methods", "evaluation"},
+    "report": {"core", "data", "nets", "scoring", "methods", "training", "evaluation"},
 }
 
 
@@ -58,7 +60,7 @@ def test_the_ground_imports_no_room() -> None:
 def test_the_library_knows_no_pipeline_tool() -> None:
     for path in files_below(LIBRARY):
         tops = {module.split(".")[0] for module in imported_modules(path)}
-        assert not tops & (TOOLS | {"stages", "pipelines"}), path
+        assert not tops & (TOOLS | {"stages", "tracking", "pipelines"}), path
 
 
 def test_stages_do_not_know_the_pipelines() -> None:
@@ -67,7 +69,13 @@ def test_stages_do_not_know_the_pipelines() -> None:
         assert not tops & {"dvc", "prefect", "pipelines"}, path
 
 
+def test_tracking_does_not_know_who_is_tracked() -> None:
+    for path in files_below(ROOT / "tracking"):
+        tops = {module.split(".")[0] for module in imported_modules(path)}
+        assert not tops & {"dvc", "prefect", "stages", "pipelines"}, path
+
+
 def test_only_the_tracking_room_knows_mlflow() -> None:
     for path in files_below(ROOT / "stages") + files_below(ROOT / "pipelines"):
-        if path.parent.name != "_tracking":
+        if path.parent.name != "tracking":
             assert "mlflow" not in {module.split(".")[0] for module in imported_modules(path)}, path

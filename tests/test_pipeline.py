@@ -23,7 +23,7 @@ from shrunk_project import EPOCHS, NUM_BINS, environment, make_project, run, run
 from waiting import wait_until
 
 from actupose import tables
-from actupose.methods.checkpoint import load_checkpoint
+from actupose.training.checkpoint import load_checkpoint
 
 METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),

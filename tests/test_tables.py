@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from actupose.errors import UserError
+from actupose.files import atomic_path
 from actupose.tables import (
     HISTORY,
     PER_BIN,
-    atomic_path,
     fixed_lists,
     keypoint_values,
     list_values,

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from actupose.data.image_store import write_images
-from actupose.methods.settings import TrainingSettings
-from actupose.methods.trainer import Stopped
-from actupose.methods.training import open_trainer, write_outputs
-from actupose.methods.training_data import Inputs
 from actupose.params import Params, check_params
+from actupose.params.run import TrainingSettings
 from actupose.tables import SCORES, make_table, samples_schema, write_table
+from actupose.training.run_files import open_trainer, write_outputs
+from actupose.training.trainer import Stopped
+from actupose.training.training_data import Inputs
 
 SIDE = 32
 NUM_KEYPOINTS = 16

@@ -14,12 +14,12 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
+from actupose.layout import STATE
 from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines.cells.definition import Cell
 from pipelines.cells.shared_stages import shared_stages
 from pipelines.cells.workspace import absolute_places, make_workspace, tracked_files
-from stages._paths import STATE
-from stages._tracking import CELL, PARENT_RUN, absolute_tracking_uri
+from tracking import CELL, PARENT_RUN, absolute_tracking_uri
 
 _SHOWN_LINES = 20
 

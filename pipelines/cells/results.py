@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_table_artifact
 
-from actupose.tables import atomic_path
+from actupose.files import atomic_path
+from actupose.layout import EVALUATIONS
 from pipelines.cells.definition import SWEEPS, Cell
 from pipelines.stage_runs.artifacts import artifact_key
-from stages._paths import EVALUATIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from dvc.config import Config
 from dvc.repo import Repo
 
 from actupose.errors import UserError
+from actupose.layout import PARAMS, STATE
 from actupose.params import Params
-from stages._paths import PARAMS, STATE
 
 _NO_PART_OF_A_RUN = ("benchmarks/", "docs/", "sweeps/", "tests/")
 _OF_THE_RUN = ("dvc.lock", str(PARAMS))

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from actupose.errors import UserError
+from actupose.layout import STATE
 from actupose.params import ComputeParams
 from pipelines.checks.check import Check
-from stages._paths import STATE
 
 _RESULTS = ("data", "models", "runs", "evaluations", "reports", ".dvc/cache")
 _LEAST_FREE = 1 << 30

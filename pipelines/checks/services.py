@@ -4,7 +4,7 @@ import os
 import urllib.request
 
 from pipelines.checks.check import Check
-from stages._tracking import (
+from tracking import (
     OpenRun,
     StoreAwayError,
     local_database,

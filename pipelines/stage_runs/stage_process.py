@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from actupose.layout import STATE
 from pipelines._child_processes import ChildProcesses
-from stages._paths import STATE
 
 LOGS = STATE / "logs"
 _BUSY = re.compile(r"^ERROR: .*(is busy|[Uu]nable to acquire lock)")

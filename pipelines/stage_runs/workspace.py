@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from actupose.layout import STATE
 from pipelines._file_lock import take_lock
-from stages._paths import STATE
 
 LOCK = STATE / "pipeline.lock"
 _POLL_SECONDS = 1.0

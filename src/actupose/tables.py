@@ -5,7 +5,6 @@ The same table written twice is the same bytes, so that DVC runs nothing again f
 """
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actupose.errors import UserError
+from actupose.files import atomic_path
 
 SPLITS = ("train", "val", "test")
 ROWS_PER_GROUP = 65536
@@ -193,23 +193,6 @@ def _column(values: Any, kind: pa.DataType) -> pa.Array:  # noqa: ANN401 - array
     if isinstance(values, np.ndarray) and values.ndim > 1:
         return fixed_lists(values).cast(kind)
     return pa.array(values, type=kind)
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path``; flushed to disk and renamed to it when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except Exception as error:
-        error.add_note(f"{path} is not written")  # a failed write does not say of what
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:

@@ -9,11 +9,10 @@ from actupose.core.pose import normalise_poses
 from actupose.data.dataset import DomainImages, read_labels
 from actupose.errors import UserError
 from actupose.evaluation.evaluate import Inputs, evaluate
-from actupose.methods.epoch_evaluation import predict_all
-from actupose.methods.pose_score import load_vae, save_vae, score_poses
 from actupose.nets.pose_model import ModelInfo, load_model, save_model
 from actupose.nets.pose_resnet import build_network
 from actupose.nets.pose_vae import build_vae
+from actupose.scoring.pose_score import load_vae, save_vae, score_poses
 from actupose.skeleton import BODY16
 from actupose.tables import (
     PER_BIN,
@@ -25,6 +24,7 @@ from actupose.tables import (
     table_metadata,
     write_table,
 )
+from actupose.training.epoch_evaluation import predict_all
 
 PARAMS = tiny_params(evaluation__batch_size=5)
 

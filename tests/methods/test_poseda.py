@@ -7,9 +7,9 @@ import torch
 from tiny_domains import SIDE, random_images, tiny_params
 
 from actupose.methods.poseda import PoseDA, features_under
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import LabelledBatch
 from actupose.nets.domain_classifiers import build_classifiers
+from actupose.params.run import TrainingSettings
 from actupose.skeleton import BODY16
 
 FIRST_STEP, LAST_STEP = 3, 8  # of adaptation: three epochs of three steps, one before it

@@ -11,9 +11,9 @@ from actupose.methods.consistency import PseudoLabels
 from actupose.methods.mean_teacher import MeanTeacher
 from actupose.methods.pose_task import PoseTask, flip_permutation
 from actupose.methods.reference_consistency import ReferenceConsistency
-from actupose.methods.settings import TrainingSettings
 from actupose.nets.pose_resnet import PoseOutput
 from actupose.params import HeatmapParams, OcclusionParams, ViewParams
+from actupose.params.run import TrainingSettings
 from actupose.skeleton import BODY16
 
 SIDE, CELLS, STRIDE = 256, 64, 4

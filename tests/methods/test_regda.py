@@ -7,8 +7,8 @@ from scipy.special import log_softmax
 from tiny_domains import SIDE, random_images, tiny_params
 
 from actupose.methods.regda import RegDA
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import LabelledBatch
+from actupose.params.run import TrainingSettings
 
 FIRST_STEP = 3  # of adaptation: one epoch of three steps goes before
 

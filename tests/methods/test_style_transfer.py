@@ -5,10 +5,10 @@ from torch._dynamo.testing import CompileCounter
 
 from actupose.core.style import mix_amplitudes
 from actupose.errors import UserError
-from actupose.methods.style_training import save_style
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.nets.style_net import build_style_net
 from actupose.params import StyleParams
+from actupose.training.style_training import save_style
 
 IMAGES, LOOK = (random_images(2, 16, seed).float() / 255 for seed in (0, 1))
 DIRECTIONS = ("source to target", "target to source")

@@ -3,7 +3,7 @@ import torch
 from tiny_domains import tiny_params
 
 from actupose.methods.mean_teacher import MeanTeacher
-from actupose.methods.settings import TrainingSettings
+from actupose.params.run import TrainingSettings
 
 
 def build(**changes) -> MeanTeacher:

@@ -29,7 +29,7 @@ from pipelines.cli import main
 
 ROOT = Path(__file__).parents[2]
 DVC = Path(".dvc")
-DEAD_PIPELINE = "from stages._tracking import start_pipeline_run; start_pipeline_run('figures', 'flow')"
+DEAD_PIPELINE = "from tracking import start_pipeline_run; start_pipeline_run('figures', 'flow')"
 KILLED_WHILE_HOLDING_FILES = """
 import os
 from dvc.fs import localfs

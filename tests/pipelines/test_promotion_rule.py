@@ -4,7 +4,7 @@ import pytest
 
 from actupose.errors import UserError
 from pipelines._promotion_rule import Decision, judge
-from stages._tracking import Version
+from tracking import Version
 
 
 def version(number: int, method: str, seed: int, pck: float | None, hardest: float | None = 0.25, **other):

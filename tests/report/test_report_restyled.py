@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from tiny_domains import Project, tiny_params
 
-from actupose.methods.style_training import save_style
 from actupose.nets.style_net import build_style_net
 from actupose.report.figures import draw_restyled
 from actupose.report.read import Folders
 from actupose.report.restyled import restyled_examples
+from actupose.training.style_training import save_style
 
 HEADINGS = ["source", "in the target's look", "target", "in the source's look"]
 

@@ -23,7 +23,7 @@ from actupose.nets.weight_file import write_weights
 from actupose.params import load_params
 from actupose.tables import REJECTED, make_table, write_table
 from stages._entry import run_stage
-from stages._tracking import RunMirror, describe_run
+from tracking import RunMirror, describe_run
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 16

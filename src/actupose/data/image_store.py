@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from actupose.errors import UserError
-from actupose.tables import atomic_path
+from actupose.files import atomic_path
 
 SCHEMA = pa.schema(
     [

@@ -17,11 +17,10 @@ from actupose.core.device import pick_device
 from actupose.core.pose import normalise_poses
 from actupose.data.dataset import DomainImages, Labels, read_labels
 from actupose.evaluation.summary import NO_BIN, Truth, pck_all, per_bin_table, pose_errors, summarise
-from actupose.methods.epoch_evaluation import predict_all
-from actupose.methods.pose_score import load_vae, score_poses
 from actupose.nets.pose_model import PoseModel, Prediction, load_model
 from actupose.nets.pose_resnet import heatmap_side
 from actupose.params import Params
+from actupose.scoring.pose_score import load_vae, score_poses
 from actupose.skeleton import SKELETONS
 from actupose.tables import (
     SCORES,
@@ -32,6 +31,7 @@ from actupose.tables import (
     predictions_schema,
     read_table,
 )
+from actupose.training.epoch_evaluation import predict_all
 
 
 @dataclass(frozen=True)

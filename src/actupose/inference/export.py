@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from actupose.data.figures import render_figures
 from actupose.errors import UserError
+from actupose.files import atomic_path
 from actupose.inference.predictor import CROP_SCALE
 from actupose.nets.pose_model import PoseModel
 from actupose.skeleton import SKELETONS
-from actupose.tables import atomic_path
 
 KEYPOINT_TOLERANCE = 0.01  # pixels of the network's input
 CONFIDENCE_TOLERANCE = 1e-3

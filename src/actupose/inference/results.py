@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from actupose.errors import one_line
+from actupose.files import atomic_path
 from actupose.inference.people import People
 from actupose.skeleton import Skeleton
-from actupose.tables import atomic_path, make_table, people_schema
+from actupose.tables import make_table, people_schema
 
 _SURE, _UNSURE = 2, 1  # COCO's flags of a visible and of a hidden keypoint
 

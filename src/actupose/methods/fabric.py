@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from actupose.core.device import emulates_bf16, pick_device
 from actupose.core.ranks import sum_gradients
 from actupose.errors import UserError
-from actupose.methods.settings import TrainingSettings
 from actupose.params import ComputeParams
+from actupose.params.run import TrainingSettings
 
 
 class _Ranks(DDPStrategy):  # type: ignore[misc]  # lightning has no types here

@@ -8,7 +8,6 @@ from torch import Tensor
 from actupose.core.schedule import update_ema
 from actupose.methods.consistency import Consistency
 from actupose.methods.reference_consistency import ReferenceConsistency
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student, whole_output
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.methods.supervised import (
@@ -22,6 +21,7 @@ from actupose.nets.pose_model import PoseModel
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.style_net import StyleNet
 from actupose.params import AdaptationParams, ComputeParams
+from actupose.params.run import TrainingSettings
 
 
 class Teacher:

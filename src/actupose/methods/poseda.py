@@ -16,7 +16,6 @@ from actupose.core.gradient import scale_gradient
 from actupose.core.indexing import index_columns
 from actupose.core.ranks import gather, share
 from actupose.core.schedule import warm_start
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
     LabelledBatch,
     StepResult,
@@ -29,6 +28,7 @@ from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput
 from actupose.nets.style_net import StyleNet
 from actupose.params import ComputeParams
+from actupose.params.run import TrainingSettings
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
 

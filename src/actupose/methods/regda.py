@@ -21,7 +21,6 @@ from actupose.core.losses import regression_disparity
 from actupose.core.ranks import gather
 from actupose.core.schedule import inverse_decay, warm_start
 from actupose.methods.fabric import take_step
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.supervised import (
     LabelledBatch,
     StepResult,
@@ -34,6 +33,7 @@ from actupose.nets.rank_norm import span_ranks
 from actupose.nets.regda_heads import build_adversarial_head
 from actupose.nets.style_net import StyleNet
 from actupose.params import ComputeParams
+from actupose.params.run import TrainingSettings
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from actupose.core.ranks import gather
 from actupose.core.schedule import learning_rate
 from actupose.methods.fabric import start_fabric, take_step
-from actupose.methods.settings import TrainingSettings
 from actupose.nets.pose_model import ModelInfo, PoseModel
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
 from actupose.nets.rank_norm import span_ranks
 from actupose.params import ComputeParams
+from actupose.params.run import TrainingSettings
 
 
 def whole_output(network: nn.Module, images: Tensor) -> PoseOutput:

@@ -12,12 +12,12 @@ from actupose.core.ranks import world_size
 from actupose.core.rng import generator
 from actupose.data.augment import View, draw_crop, draw_view, inside_image, keypoints_in_view, render_view
 from actupose.methods.pose_task import PoseTask, flip_permutation
-from actupose.methods.settings import TrainingSettings
 from actupose.methods.student import Student
 from actupose.nets.pose_model import PoseModel, mean_peaks
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.style_net import StyleNet
 from actupose.params import AugmentParams, ComputeParams
+from actupose.params.run import TrainingSettings
 
 
 @dataclass(frozen=True)

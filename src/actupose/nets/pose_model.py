@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from actupose.core.affine import scale_matrix, transform_points
 from actupose.core.heatmap import decode, heatmaps_from_output, peak_cells
 from actupose.errors import UserError
+from actupose.files import atomic_path
 from actupose.nets.pose_resnet import PoseResNet
 from actupose.nets.weight_file import write_weights
 from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings, describe
 from actupose.skeleton import SKELETONS, SkeletonName
-from actupose.tables import atomic_path
 
 MIN_PEAK = 0.05  # METHODS 3
 

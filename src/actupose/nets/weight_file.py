@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import nn
 
-from actupose.tables import atomic_path
+from actupose.files import atomic_path
 
 
 def write_weights(path: Path, network: nn.Module) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from actupose.files import atomic_path
 from actupose.params import Params, TrainParams
 from actupose.report.aggregate import Comparison, compare_runs, run_figures
 from actupose.report.figures import draw_figures, draw_restyled
@@ -10,7 +11,6 @@ from actupose.report.html import report_html
 from actupose.report.read import Folders, read_binned_data, read_evidence
 from actupose.report.restyled import restyled_examples
 from actupose.report.text import comparison_csv, comparison_json, comparison_markdown, runs_csv
-from actupose.tables import atomic_path
 
 
 def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from actupose.data.dataset import DomainImages
-from actupose.methods.style_training import load_style
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.params import Params
 from actupose.report.read import Folders
 from actupose.skeleton import SKELETONS
+from actupose.training.style_training import load_style
 
 EXAMPLES = 4
 

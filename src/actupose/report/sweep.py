@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from actupose.files import atomic_path
 from actupose.report.columns import Column, format_figure
 from actupose.report.plots.look import draw_legend, png_bytes, report_style
 from actupose.report.read import read_metrics
-from actupose.tables import atomic_path
 
 FIGURES = {"pck_all": "All", "pck_all_hardest_third": "hardest third"}
 _COLORS = {"All": "#0072b2", "hardest third": "#d55e00"}
