@@ -11,7 +11,7 @@ from tiny_domains import tiny_params, tiny_tree
 from actupose.errors import UserError
 from actupose.params import Params, check_params, load_params
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def complaint(tree) -> str:
@@ -201,7 +201,7 @@ def sections(model, prefix=""):
 def test_every_setting_is_read_somewhere():
     code = "\n".join(
         path.read_text()
-        for folder in ("src/actupose", "stages", "pipelines")
+        for folder in ("src/actupose", "stages", "tracking", "pipelines")
         for path in sorted((ROOT / folder).rglob("*.py"))
         if path.name != "params.py"
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actupose.errors import UserError
 from actupose.params import Params, check_params
 
-TREE = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+TREE = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 CORPORA = ("figures", "surreal", "surreal_raw", "lsp", "human36m", "rhd", "freihand", "h3d", "coco", "folder")
 
 
