@@ -95,7 +95,7 @@ def step_ms(settings: TrainingSettings, compute: ComputeParams, rounds: int) -> 
 def main() -> None:
     """Train, then print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", help="file in presets/; default: params.yaml")
+    parser.add_argument("--preset", help="name in presets/ or path; default: params.yaml")
     parser.add_argument("--method", default="udape")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=100, help="iterations of each of the two epochs")

@@ -10,10 +10,8 @@ what counts. Beside them stands the arithmetic of the passes, and how fast a lar
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
@@ -21,16 +19,14 @@ from turns import median_ms
 from actupose.methods.supervised import LabelledBatch, Supervised
 from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, check_params
+from actupose.params.overlay import starting_tree
 from actupose.params.run import TrainingSettings
 from actupose.training.trainer import METHODS
-
-PRESETS = Path(__file__).parents[1] / "presets"
 
 
 def settings_of(arguments: argparse.Namespace) -> tuple[TrainingSettings, ComputeParams]:
     """Settings of the preset (or of the demo), adapting from the first step."""
-    path = PRESETS / f"{arguments.preset}.yaml" if arguments.preset else PRESETS.parent / "params.yaml"
-    tree = yaml.safe_load(path.read_text())
+    tree, path = starting_tree(arguments.preset)
     tree["schedule"]["pretrain_epochs"] = 0
     tree["network"]["pretrained"] = None
     tree["compute"]["device"] = arguments.device
@@ -111,7 +107,7 @@ def print_profile(step: Callable[[int], None]) -> None:
 def main() -> None:
     """Take turns and print medians and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", help="file in presets/; default: params.yaml")
+    parser.add_argument("--preset", help="name in presets/ or path; default: params.yaml")
     parser.add_argument("--method", default="udape")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=20)

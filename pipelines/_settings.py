@@ -1,31 +1,31 @@
-"""params.yaml for a run: a preset or the present file with single values on top, checked before written."""
+"""params.yaml for a run: a preset over the base, or the present file, with single values on top, checked."""
 
+import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, RoundTripRepresenter
 from ruamel.yaml.error import YAMLError
 
 from actupose.errors import UserError
 from actupose.files import atomic_path
 from actupose.layout import PARAMS
 from actupose.params import Params, check_params, parse_tree
-
-PRESETS = Path("presets")
+from actupose.params.overlay import BASE, apply_setting, lay_preset, preset_path
+from actupose.params.tree import read_text
 
 
 def merge_settings(preset: str | None, settings: Sequence[str]) -> tuple[str, Params]:
-    """Text and checked tree of the merged params; comments stay.
+    """Text and checked tree of the merged params; comments of the base, or of params.yaml, stay.
 
     Raises:
         UserError: no such preset, a setting that is not ``key=value``, an unknown key, a bad value.
     """
-    path = PARAMS if preset is None else _preset_path(preset)
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run from the project's root")
-    text = _with_settings(path, settings) if settings else path.read_text()
+    path = PARAMS if preset is None else preset_path(preset)
+    text = read_text(path) if preset is None else _over_base(path)
+    if settings:
+        text = _with_settings(text, path, settings)
     tree = parse_tree(text, str(path))  # as the stages read it
     return text, check_params(tree, " + ".join([str(path), *settings]))
 
@@ -54,22 +54,26 @@ def write_params(text: str) -> None:
         temporary.write_text(text)
 
 
-def _preset_path(name: str) -> Path:
-    path = PRESETS / f"{name}.yaml"
-    known = sorted(found.stem for found in PRESETS.glob("*.yaml"))
-    if name not in known:
-        raise UserError(f"--preset {name}: no such preset; there are {', '.join(known)}")
-    return path
+def _over_base(preset: Path) -> str:
+    round_trip = _round_trip_yaml()
+    tree = round_trip.load(read_text(BASE))
+    lay_preset(tree, preset)
+    # The empty line behind a section is part of its last mapping, and goes where that is replaced.
+    return re.sub(r"(?m)^( .*\n)(?=\S)", r"\1\n", _dumped(round_trip, tree))
 
 
-def _with_settings(path: Path, settings: Sequence[str]) -> str:
+def _with_settings(text: str, path: Path, settings: Sequence[str]) -> str:
     round_trip = _round_trip_yaml()
     try:
-        tree = round_trip.load(path.read_text())
+        tree = round_trip.load(text)
     except YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     for setting in settings:
-        _set(tree, setting, round_trip)
+        apply_setting(tree, setting)
+    return _dumped(round_trip, tree)
+
+
+def _dumped(round_trip: YAML, tree: object) -> str:
     out = StringIO()
     round_trip.dump(tree, out)
     return out.getvalue()
@@ -80,25 +84,17 @@ def _round_trip_yaml() -> YAML:
     round_trip = YAML()
     round_trip.preserve_quotes = True
     round_trip.width = 110
-    round_trip.representer.add_representer(
-        type(None), lambda representer, _none: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
+    round_trip.Representer = _Representer
     return round_trip
 
 
-def _set(tree: Any, setting: str, reader: YAML) -> None:  # noqa: ANN401 - nested YAML
-    """Set one dotted key; whether the key may be there is for the check of the whole tree to say."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise UserError(f"--set {setting}: write key=value; stages go before --set")
-    *parents, last = key.split(".")
-    for parent in parents:
-        if not isinstance(tree, dict) or parent not in tree:
-            raise UserError(f"--set {setting}: unknown key {key}")
-        tree = tree[parent]
-    if not isinstance(tree, dict):
-        raise UserError(f"--set {setting}: unknown key {key}")
-    try:
-        tree[last] = reader.load(text) if text else None
-    except YAMLError as error:
-        raise UserError(f"--set {setting}: not a YAML value: {' '.join(str(error).split())}") from None
+class _Representer(RoundTripRepresenter):
+    """Writes null as a word and a new list on one line; apart from ruamel's own, with which DVC writes."""
+
+
+_Representer.add_representer(
+    type(None), lambda writer, _none: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+_Representer.add_representer(
+    list, lambda writer, values: writer.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=True)
+)

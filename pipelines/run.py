@@ -53,7 +53,7 @@ def pipeline(
     A second pipeline in the same workspace waits for the first.
 
     Args:
-        preset: name of a file in ``presets``; its tree replaces params.yaml.
+        preset: name of a file in ``presets``, or a path; over the base it replaces params.yaml.
         settings: ``key=value``, dotted keys, on top.
         stages: stages or groups of stages; what they need is reproduced with them.
         jobs: how many independent stages run side by side; as many as the server has GPU slots, if not said.
@@ -97,7 +97,11 @@ def main() -> int:
     """Read the command line, run, and tell how it went."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__)
     parser.add_argument("stages", nargs="*", help="stages or groups (train, train@udape-0); default: all")
-    parser.add_argument("--preset", metavar="NAME", help="file in presets/ that replaces params.yaml")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME|PATH",
+        help="overlay of the base, in presets/ or anywhere; replaces params.yaml",
+    )
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="settings")
     parser.add_argument(
         "--jobs", type=int, help="stages side by side (default: one for each GPU slot of the server)"

@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "--one-at-a-time", action="store_true", help="vary one axis while the others stay as set"
     )
     parser.add_argument(
-        "--preset", metavar="NAME", help="file in presets/ that a sweep without file starts from"
+        "--preset", metavar="NAME|PATH", help="in presets/ or anywhere: what a sweep without file starts from"
     )
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], dest="settings")
     parser.add_argument("--cells", type=int, default=1, help="cells side by side")

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.serialize import dump_yaml
 
 from actupose.errors import UserError
 from actupose.params import Params, check_params
+from actupose.params.overlay import BASE, starting_tree
 from pipelines._settings import check_roots, merge_settings, write_params
 
 ROOT = Path(__file__).parents[2]
-FILES = [ROOT / "params.yaml", *sorted((ROOT / "presets").glob("*.yaml"))]
+PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
@@ -26,28 +28,57 @@ def keys(tree: Any, prefix: str = "") -> set[str]:
     return {key for name, value in tree.items() for key in keys(value, f"{prefix}.{name}")}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_settings_file_names_exactly_the_keys_of_the_model(path: Path) -> None:
-    tree = yaml.safe_load(path.read_text())
-    assert keys(check_params(tree, path.name).model_dump(mode="json")) == keys(tree)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_written_file_names_exactly_the_keys_of_the_model(preset: str) -> None:
+    text, params = merge_settings(preset, [])
+    assert keys(params.model_dump(mode="json")) == keys(yaml.safe_load(text))
 
 
-@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.stem)
-def test_a_preset_begins_with_what_it_is_for_and_its_command(path: Path) -> None:
-    header = [line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#")]
-    assert any(f"--preset {path.stem}" in line for line in header)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_is_written_of_a_preset_is_the_base_with_the_preset_over_it(preset: str) -> None:
+    assert yaml.safe_load(merge_settings(preset, [])[0]) == starting_tree(preset)[0]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_comments_and_empty_lines_of_the_base_survive_a_preset(preset: str) -> None:
+    base, written = (text.splitlines() for text in (BASE.read_text(), merge_settings(preset, [])[0]))
+    assert written[:3] == base[:3]
+    assert written.count("") == base.count("")
+    comments = {line.partition("#")[2] for line in base}
+    of_replaced = {
+        " the code that draws them: DVC renders again when it changes",
+        " everyday, moderate, rare: long-tailed",
+    }
+    assert comments - {line.partition("#")[2] for line in written} <= of_replaced
 
 
 def test_the_demo_is_a_preset_too() -> None:
-    assert (ROOT / "presets/figures.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+    assert merge_settings("figures", [])[0] == BASE.read_text()
 
 
-def test_a_preset_replaces_the_whole_file_and_settings_go_on_top() -> None:
+def test_a_preset_forgets_what_params_yaml_had_and_settings_go_on_top() -> None:
+    write_params(merge_settings(None, ["vae.seed=7"])[0])
     settings = ["data.source.root=/data/surreal", "schedule.epochs=40", "train.seeds=[0, 1]", "optim.lr=1e-4"]
     text, params = merge_settings("surreal2lsp-small", settings)
     assert (params.data.source.corpus, params.data.source.root) == ("surreal", Path("/data/surreal"))
     assert (params.schedule.epochs, params.train.seeds, params.optim.lr) == (40, (0, 1), 1e-4)
-    assert text.startswith("# SURREAL to Leeds Sports Pose")  # comments stay
+    assert params.vae.seed == yaml.safe_load(text)["vae"]["seed"] == 0
+
+
+def test_a_preset_of_ones_own_may_lie_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "elsewhere/mine.yaml"
+    path.parent.mkdir()
+    path.write_text("train: {methods: &some [udape, actupose], seeds: [0, 1]}\n")
+    text, params = merge_settings(str(path), [])
+    assert (params.train.methods, params.train.seeds) == (("udape", "actupose"), (0, 1))
+    assert text == BASE.read_text().replace("[source_only, udape, actupose]", "[udape, actupose]").replace(
+        "  seeds: [0]", "  seeds: [0, 1]"
+    )
+
+
+def test_dvc_still_writes_its_own_files_in_its_own_way(tmp_path: Path) -> None:
+    dump_yaml(tmp_path / "dvc.lock", {"deps": [{"path": "a", "hash": None}]})
+    assert (tmp_path / "dvc.lock").read_text() == "deps:\n- path: a\n  hash:\n"
 
 
 def test_only_the_set_line_of_the_file_changes() -> None:

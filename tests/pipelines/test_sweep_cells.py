@@ -74,3 +74,11 @@ def test_a_file_that_is_no_sweep_is_one_line(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "sweeps/x.yaml").write_text(yaml.safe_dump({"axes": {}, "vary": "all"}))
     with pytest.raises(UserError, match=r"sweeps/x.yaml: preset: Field required"):
         read_sweep("x")
+
+
+def test_cells_are_on_top_of_a_preset_that_lies_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("vae: {seed: 3}\n")
+    mine = {"preset": str(tmp_path / "mine.yaml"), "settings": {"vae.lr": 0.01}, "vary": "grid"}
+    cells = sweep_cells(Sweep.model_validate(mine | {"axes": {"vae.latent": [2, 4]}}), [])
+    vaes = [cell.merged[1].vae for cell in cells]
+    assert [(vae.seed, vae.lr, vae.latent) for vae in vaes] == [(3, 0.01, 2), (3, 0.01, 4)]

@@ -1,7 +1,8 @@
 """The settings of a run: a frozen tree that mirrors ``params.yaml`` key by key.
 
 Every value is checked before any stage computes. An unknown key, a missing key or a value out of range
-is a :class:`UserError` of one line. Fields have no defaults: what a run uses stands in its file.
+is a :class:`UserError` of one line. Fields have no defaults: what a run uses stands in its file. Presets
+change a few values of ``base.yaml``, which has them all: :mod:`actupose.params.overlay`.
 """
 
 from actupose.params.base import Fidelity, Settings, describe

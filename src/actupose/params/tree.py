@@ -127,15 +127,23 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     Raises:
         UserError: the file is missing, is not YAML, or holds a bad key or value; the line names it.
     """
+    return check_params(parse_tree(read_text(path), str(path)), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Text of a file of settings.
+
+    Raises:
+        UserError: the file is missing or cannot be read; the line names it.
+    """
     try:
-        text = path.read_text()
+        return path.read_text()
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run from the project's root") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
         raise UserError(f"{path}: not valid YAML: {error}") from None
-    return check_params(parse_tree(text, str(path)), str(path))
 
 
 def parse_tree(text: str, origin: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
