@@ -1,4 +1,4 @@
-"""Child processes: their output line by line, and their end, whatever way it comes."""
+"""Child processes: what they write line by line, and their end, whatever way it comes."""
 
 import os
 import signal
@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -15,6 +15,7 @@ from typing import NoReturn, TextIO
 import psutil
 
 GRACE_SECONDS = 30.0  # to finish a step and save; Prefect's worker kills after 30 s too
+_POLL_SECONDS = 0.1
 
 
 class StoppedError(Exception):
@@ -52,41 +53,40 @@ class ChildProcesses:
         self,
         command: Sequence[str],
         log: Path,
-        tell: Callable[[str], None],
+        follow: Mapping[Path, Callable[[str], None]],
         environment: Mapping[str, str],
         folder: Path | None = None,
-    ) -> tuple[int, list[str]]:
-        """Run one command to its end, and return its exit status and the lines it wrote.
+    ) -> int:
+        """Run one command to its end, and return its exit status.
 
-        The child writes to ``log``, which is read along: no pipe breaks under it when we die first.
+        The child writes to files, which are read along: no pipe breaks under it when we die first.
 
         Args:
             command: program and arguments.
             log: file for standard output and error.
-            tell: is given every line that is not empty, as it comes.
+            follow: files that the child writes, emptied first; each with the function that is given every
+                line of it that is not blank, as it comes.
             environment: variables on top of ours.
             folder: where it runs; ours, if none is given.
 
         Raises:
             StoppedError: ``stop`` was called, before or while it ran.
         """
-        log.parent.mkdir(parents=True, exist_ok=True)
-        lines = []
-        with log.open("w") as out, log.open(errors="replace") as back:
+        for path in (log, *follow):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+        with log.open("a") as out:
             child = self._start(command, out, environment, folder)
-            try:
-                for line in _follow(back, child):
-                    lines.append(line)
-                    if line.strip():
-                        tell(line)
-            except BaseException:  # of our own: nobody would wait for the child any more
-                _end_family(psutil.Process(child.pid), self._grace_seconds)
-                raise
-            finally:
-                self._forget(child)
+        try:
+            _follow(child, follow)
+        except BaseException:  # of our own: nobody would wait for the child any more
+            _end_family(psutil.Process(child.pid), self._grace_seconds)
+            raise
+        finally:
+            self._forget(child)
         if self._stopping:
             raise StoppedError(*command)
-        return child.returncode, lines
+        return child.returncode
 
     def stop(self) -> None:
         """Ask everyone to end, then insist; returns when none of them is left."""
@@ -152,18 +152,36 @@ def _inherited() -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def _follow(file: TextIO, child: subprocess.Popen[bytes]) -> Iterator[str]:
-    """Lines as they are written, until the child has ended and all is read."""
-    pending = ""
-    while True:
-        ended = child.poll() is not None
-        *lines, pending = (pending + file.read()).split("\n")
-        yield from lines
-        if ended:
-            break
-        time.sleep(0.1)
-    if pending:
-        yield pending
+def _follow(child: subprocess.Popen[bytes], files: Mapping[Path, Callable[[str], None]]) -> None:
+    """Hand on lines as they are written, until the child has ended and all is read."""
+    with ExitStack() as stack:
+        readers = [
+            _LineReader(stack.enter_context(path.open(errors="replace")), on_line)
+            for path, on_line in files.items()
+        ]
+        ended = False
+        while not ended:
+            ended = child.poll() is not None
+            for reader in readers:
+                reader.read(to_the_end=ended)
+            if not ended:
+                time.sleep(_POLL_SECONDS)
+
+
+class _LineReader:
+    """Reads lines of a file that is being written."""
+
+    def __init__(self, file: TextIO, on_line: Callable[[str], None]) -> None:
+        self._file = file
+        self._on_line = on_line
+        self._begun = ""
+
+    def read(self, *, to_the_end: bool) -> None:
+        """Hand on the lines that are whole; at the end, the last one as it is."""
+        *lines, self._begun = (self._begun + self._file.read()).split("\n")
+        for line in [*lines, self._begun] if to_the_end else lines:
+            if line.strip():
+                self._on_line(line)
 
 
 def _signal(groups: set[int], number: signal.Signals) -> None:

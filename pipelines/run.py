@@ -19,14 +19,14 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from actupose.layout import REPORTS
-from pipelines._child_processes import exit_on_signals
+from pipelines._child_processes import ChildProcesses, exit_on_signals
 from pipelines._dvc_lock import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
 from pipelines.stage_runs.artifacts import show_results
 from pipelines.stage_runs.graph import read_graph, stale_stages
 from pipelines.stage_runs.schedule import Schedule, reproduce_all
 from pipelines.stage_runs.slots import slots_on_server
-from pipelines.stage_runs.stage_process import StageError, StageProcesses
+from pipelines.stage_runs.stage_process import StageError
 from pipelines.stage_runs.workspace import occupied_workspace
 from tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
 
@@ -76,7 +76,7 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
     parent = start_pipeline_run(params.tracking.experiment, flow_run)
     environment = {FLOW_RUN: flow_run, PARENT_RUN: parent or ""}
     schedule = Schedule(graph, stale, jobs or slots or 1, slots is not None, environment)
-    processes = StageProcesses()
+    processes = ChildProcesses()
     try:
         failures, not_run = reproduce_all(schedule, processes)
     except BaseException as error:  # a signal is none of Exception
@@ -87,8 +87,8 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
     if parent:
         finish_pipeline_run(parent, "FAILED" if failures else "FINISHED", REPORTS)
     if failures:
-        error = PipelineError(failures, not_run)
-        return Failed(message=str(error), data=error)
+        failed = PipelineError(failures, not_run)
+        return Failed(message=str(failed), data=failed)
     show_results(REPORTS, run_page(parent) if parent else None)
     return Completed(message=f"{len(graph)} stages up to date")
 
@@ -132,11 +132,12 @@ def main() -> int:
 
 def _tell_failures(outcome: PipelineError) -> int:
     for failure in outcome.failures:
-        print("", *failure.lines, sep="\n", file=sys.stderr) if not failure.mistake else None
-        print(failure.mistake or f"error: {failure}", file=sys.stderr)
+        if not failure.by_mistake:
+            print("", *failure.lines, sep="\n", file=sys.stderr)
+        print(f"error: {failure}", file=sys.stderr)
     if outcome.not_run:
         print(f"not run: {', '.join(outcome.not_run)}", file=sys.stderr)
-    return 2 if all(failure.mistake for failure in outcome.failures) else 1
+    return 2 if all(failure.by_mistake for failure in outcome.failures) else 1
 
 
 def _tell_comparison() -> None:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import psutil
 
 from actupose.errors import UserError
+from stages.events import emit
 
 UNDER_TORCHRUN = "TORCHELASTIC_RUN_ID"  # torchrun has started this process
 RANKS = "ACTUPOSE_RANKS"  # how many processes of torchrun train
@@ -30,6 +31,7 @@ def run_stage(body: Callable[[], None]) -> None:
         signal.signal(signum, exit_once)
     if "DVC_STAGE" in os.environ:
         Thread(target=_outlive_no_dvc, daemon=True).start()
+    emit("started")
     try:
         body()
     except UserError as error:
@@ -64,5 +66,6 @@ def _outlive_no_dvc() -> None:
 
 
 def _end(line: str) -> None:
+    emit("mistake", message=line)
     print(f"error: {line}", file=sys.stderr)
     sys.exit(2)

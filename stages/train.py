@@ -23,6 +23,7 @@ from actupose.training.run_files import open_trainer, write_outputs
 from actupose.training.trainer import Stopped, Track, Trainer
 from actupose.training.training_data import Inputs, open_training_data
 from stages._entry import RANKS, UNDER_TORCHRUN, run_stage
+from stages.events import emit
 from tracking import RunMirror, describe_run
 
 
@@ -103,6 +104,7 @@ def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopReques
         mirror.log_epoch(epoch, metrics)
         shown = ", ".join(f"{key} {metrics[key]:.3f}" for key in ("source", "consistency") if key in metrics)
         print(f"{name} epoch {epoch + 1}/{schedule.epochs}: {shown}", flush=True)
+        emit("progress", done=epoch + 1, total=schedule.epochs, unit="epoch")
 
     with progress(name, schedule.epochs * schedule.steps_per_epoch) as advance:
         _run(trainer, track, stop, advance)

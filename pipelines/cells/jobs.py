@@ -42,16 +42,19 @@ class Job:
 
 @task(task_run_name="{job.name}", cache_policy=NO_CACHE, persist_result=False)
 def run_job(job: Job, processes: ChildProcesses) -> State[Any]:
-    """Run the pipeline; that it fails is a failed state, not our traceback."""
+    """Run the pipeline, which tells Prefect itself, as a flow run of its own.
+
+    That it fails is a failed state, not our traceback.
+    """
     logger = get_run_logger()
     logger.info("output: %s", job.log)
     command = [sys.executable, "-m", "pipelines.run", *job.arguments]
     try:
-        status, lines = processes.run(command, job.log, _ignore, job.environment, job.workspace)
+        status = processes.run(command, job.log, {}, job.environment, job.workspace)
     except StoppedError:
         return Cancelled(message="stopped with the sweep")
     if status:
-        logger.error("\n".join(lines[-_SHOWN_LINES:]))
+        logger.error("\n".join(job.log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]))
         return Failed(message=f"exit status {status}; its log: {job.log}")
     return Completed(message="done")
 
@@ -112,7 +115,3 @@ def with_shared_stages(cells: Sequence[Job]) -> list[Job]:
         for workspace in shared.workspaces:
             needs[workspace].add(name)
     return [*jobs, *(replace(cell, needs=frozenset(needs[cell.workspace])) for cell in cells)]
-
-
-def _ignore(_line: str) -> None:
-    """The child tells Prefect itself, as a flow run of its own."""

@@ -17,7 +17,6 @@ from prefect.artifacts import (
 
 from actupose.report.columns import Column, format_figure
 
-_EPOCH = re.compile(r"^\S+ epoch (\d+)/(\d+)\b")
 _SHOWN = (
     Column("pck_all", "PCK@0.05"),
     Column("pck_all_hardest_third", "hardest third"),
@@ -27,25 +26,21 @@ _SHOWN = (
 
 
 class Progress:
-    """Epochs of a training stage as a progress bar, read off the lines it prints."""
+    """How far a stage is, as a progress bar."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage
         self._artifact: UUID | None = None
 
-    def read(self, line: str) -> None:
-        """Move the bar if the line ends an epoch."""
-        found = _EPOCH.match(line)
-        if not found:
-            return
-        with suppress(HTTPError):  # a server that is away fails no training
-            self._show(100 * int(found[1]) / int(found[2]))
+    def show(self, done: int, total: int) -> None:
+        """Move the bar; a server that is away fails no stage."""
+        with suppress(HTTPError):
+            self._show(100 * done / total)
 
     def _show(self, percent: float) -> None:
         if self._artifact is None:
-            self._artifact = create_progress_artifact(
-                percent, key=artifact_key(self._stage), description=self._stage
-            )
+            key = artifact_key(self._stage)
+            self._artifact = create_progress_artifact(percent, key, self._stage, _sync=True)
         else:
             update_progress_artifact(self._artifact, percent)
 

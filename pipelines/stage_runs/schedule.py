@@ -11,11 +11,11 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
-from pipelines._child_processes import StoppedError
+from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines._side_by_side import run_side_by_side
 from pipelines.stage_runs.artifacts import Progress
 from pipelines.stage_runs.slots import computing_slot
-from pipelines.stage_runs.stage_process import LockBusyError, StageError, StageProcesses
+from pipelines.stage_runs.stage_process import LockBusyError, StageError, run_stage
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,15 @@ def _lock_was_busy(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     cache_policy=NO_CACHE,  # what is up to date is DVC's to know
     persist_result=False,
 )
-def reproduce(stage: str, schedule: Schedule, processes: StageProcesses) -> State[Any]:
+def reproduce(stage: str, schedule: Schedule, processes: ChildProcesses) -> State[Any]:
     """``dvc repro --single-item``; a stage that fails is a failed state, not our traceback."""
     if stage not in schedule.stale:
         return Completed(message="up to date")
     logger, progress = get_run_logger(), Progress(stage)
-
-    def tell(line: str) -> None:
-        logger.info(line)
-        progress.read(line)
-
     try:
         with computing_slot(stage, limited=schedule.limited) as gpu:
-            ran = processes.run(stage, {**schedule.environment, **gpu}, tell)
+            environment = {**schedule.environment, **gpu}
+            ran = run_stage(stage, processes, environment, logger.info, progress.show)
     except StageError as failure:
         return Failed(message=str(failure), data=failure)
     except StoppedError:
@@ -64,7 +60,7 @@ def reproduce(stage: str, schedule: Schedule, processes: StageProcesses) -> Stat
     return Completed(message="done" if ran else "up to date")
 
 
-def reproduce_all(schedule: Schedule, processes: StageProcesses) -> tuple[list[StageError], list[str]]:
+def reproduce_all(schedule: Schedule, processes: ChildProcesses) -> tuple[list[StageError], list[str]]:
     """Start every stage once those it needs are done; returns failures and stages that could not run."""
     started: dict[str, PrefectFuture[Any]] = {}
 

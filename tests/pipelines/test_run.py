@@ -13,9 +13,9 @@ from mlflow.entities import Run
 from waiting import wait_for
 
 from actupose.errors import UserError
-from pipelines._child_processes import StoppedError
+from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines.stage_runs.graph import read_graph, stale_stages
-from pipelines.stage_runs.stage_process import LockBusyError, StageError, StageProcesses, log_path
+from pipelines.stage_runs.stage_process import LockBusyError, StageError, log_path, run_stage
 
 ROOT = Path(__file__).parents[2]
 LONG_STAGE = """\
@@ -38,14 +38,36 @@ stages:
       outs:
         - ${item}.txt
   top:
-    cmd: echo hello from the top; echo top > top.txt
+    cmd: exec python top.py
     params: [schedule.epochs]
     outs: [top.txt]
+"""
+TOP = """\
+from pathlib import Path
+from stages._entry import run_stage
+from stages.events import emit
+
+def body():
+    print("hello from the top")
+    emit("progress", done=3, total=4, unit="epoch")
+    Path("top.txt").write_text("top\\n")
+
+run_stage(body)
+"""
+MISTAKEN = """\
+from actupose.errors import UserError
+from stages._entry import run_stage
+
+def body():
+    print("step 1 of 9")
+    raise UserError("images/: no such folder")
+
+run_stage(body)
 """
 FAILING = """\
 stages:
   first:
-    cmd: 'echo step 1 of 9; echo "error: images/: no such folder" >&2; exit 2'
+    cmd: exec python mistaken.py
     outs: [first.txt]
   behind:
     cmd: cp first.txt behind.txt
@@ -67,6 +89,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
     shutil.copy2(ROOT / "params.yaml", folder / "params.yaml")
     (folder / "src/actupose/data/figures").mkdir(parents=True)  # the root that params.yaml names
     (folder / "dvc.yaml").write_text(DIAMOND)
+    (folder / "top.py").write_text(TOP)
+    (folder / "mistaken.py").write_text(MISTAKEN)
     settings = ["schedule.epochs=12", "schedule.pretrain_epochs=4"]
     return folder, run_pipeline(folder, "--jobs", "2", "--set", *settings)
 
@@ -204,28 +228,45 @@ def test_only_what_has_changed_and_what_is_behind_it_is_stale(copied: Path) -> N
     assert stale_stages(graph) == set(graph)
 
 
-def run_stage(name: str) -> tuple[bool, list[str]]:
+@pytest.fixture
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages of the small project import the entry point of this one."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "src")]))
+
+
+def run_one(name: str) -> tuple[bool, list[str], list[tuple[int, int]]]:
     lines: list[str] = []
-    return StageProcesses().run(name, {}, lines.append), lines
+    steps: list[tuple[int, int]] = []
+    ran = run_stage(name, ChildProcesses(), {}, lines.append, lambda *step: steps.append(step))
+    return ran, lines, steps
 
 
-def test_a_stage_runs_once_and_its_lines_are_told_as_they_come(project: Path) -> None:
-    (project / "dvc.yaml").write_text(DIAMOND)
-    ran, lines = run_stage("top")
-    assert ran
+@pytest.mark.usefixtures("_importable")
+def test_a_stage_runs_once_and_its_lines_and_progress_are_handed_on(project: Path) -> None:
+    ran, lines, steps = run_one("top")
+    assert (ran, steps) == (True, [(3, 4)])
     assert "hello from the top" in lines
-    assert run_stage("top")[0] is False
+    again, _, steps = run_one("top")
+    assert (again, steps) == (False, [])
+
+
+@pytest.mark.usefixtures("_importable")
+def test_a_mistake_is_told_by_its_event_whatever_is_printed(project: Path) -> None:
+    (project / "dvc.yaml").write_text(FAILING)
+    with pytest.raises(StageError, match=r"^images/: no such folder$") as caught:
+        run_one("first")
+    assert caught.value.by_mistake
 
 
 def test_a_failing_stage_shows_its_last_lines(project: Path) -> None:
     (project / "dvc.yaml").write_text(
-        "stages:\n  wrong:\n    cmd: \"seq 50; echo 'error: not mine'; exit 1\"\n    outs: [x]\n"
+        "stages:\n  wrong:\n    cmd: \"seq 50; echo 'error: not mine'; exit 2\"\n    outs: [x]\n"
     )
     with pytest.raises(StageError) as caught:
-        run_stage("wrong")
-    assert caught.value.mistake is None  # only exit status 2 is the user's
+        run_one("wrong")
+    assert not caught.value.by_mistake
     assert len(caught.value.lines) == 20
-    assert "exited with 1" in caught.value.lines[-1]
+    assert "exited with 2" in caught.value.lines[-1]
     assert "not mine" in log_path("wrong").read_text()
 
 
@@ -236,7 +277,7 @@ def test_a_busy_lock_is_told_from_a_failure(project: Path) -> None:
     try:
         wait_for(project / "started", 60)
         with pytest.raises(LockBusyError):
-            run_stage("long")
+            run_one("long")
     finally:
         os.killpg(other.pid, signal.SIGKILL)
         other.wait()
@@ -244,8 +285,8 @@ def test_a_busy_lock_is_told_from_a_failure(project: Path) -> None:
 
 def test_nothing_starts_once_the_pipeline_is_being_stopped(project: Path) -> None:
     (project / "dvc.yaml").write_text(DIAMOND)
-    processes = StageProcesses()
+    processes = ChildProcesses()
     processes.stop()
     with pytest.raises(StoppedError):
-        processes.run("top", {}, print)
+        run_stage("top", processes, {}, print, print)
     assert not (project / "top.txt").exists()
