@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 import psutil
 
@@ -20,19 +19,6 @@ _POLL_SECONDS = 0.1
 
 class StoppedError(Exception):
     """The pipeline is being stopped."""
-
-
-def exit_on_signals() -> None:
-    """Let SIGINT and SIGTERM unwind this process: children end, and Prefect stops its temporary server.
-
-    A process started in the background may ignore SIGINT and would hand that on to its children.
-    """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _exit)
-
-
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 class ChildProcesses:

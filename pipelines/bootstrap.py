@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from actupose.errors import UserError
+from actupose.signals import unwind_on_signals
 from pipelines.stage_runs.slots import SLOTS, slots_on_server, visible_gpus
 from tracking import prepare_store
 
@@ -102,6 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.bootstrap", description=__doc__)
     parser.add_argument("--slots", type=int, help="stages that compute at once (default: one for each GPU)")
     arguments = parser.parse_args()
+    unwind_on_signals(once=False)
     try:
         bootstrap(arguments.slots)
     except UserError as error:

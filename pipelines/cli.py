@@ -1,11 +1,11 @@
 """The command ``actupose``: one module of this package for each of its subcommands."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
 from actupose.errors import UserError
+from actupose.signals import unwind_on_signals
 from pipelines import doctor, export, predict, up
 from stages._entry import full_disk
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
     arguments = parser.parse_args(argv)
+    unwind_on_signals(once=True)
     try:
         return int(arguments.run(arguments))
     except UserError as error:
@@ -33,8 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {full_disk(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pydantic import Field
 from actupose.errors import UserError
 from actupose.layout import PARAMS
 from actupose.params import load_params
+from actupose.signals import unwind_on_signals
 from pipelines._promotion_rule import RULE, Decision, judge
 from tracking import CANDIDATE, CHAMPION, aliases, annotate, model_name, set_aliases, versions
 
@@ -89,6 +90,7 @@ def main() -> int:
     parser.add_argument("--noise", type=_fraction, metavar="X", help="noise of seeds, such as 0.01")
     parser.add_argument("--dry-run", action="store_true", help="tell the decision and write nothing")
     arguments = parser.parse_args()
+    unwind_on_signals(once=False)
     try:
         # A mistake shows before Prefect starts a server, and a dry run needs none.
         name, decision = decide(arguments.experiment, arguments.version, arguments.noise)

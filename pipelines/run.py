@@ -6,7 +6,6 @@ DVC decides what has to run, Prefect when, and MLflow hears of it through the st
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,8 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from actupose.layout import REPORTS
-from pipelines._child_processes import ChildProcesses, exit_on_signals
+from actupose.signals import unwind_on_signals
+from pipelines._child_processes import ChildProcesses
 from pipelines._dvc_lock import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
 from pipelines.stage_runs.artifacts import show_results
@@ -109,15 +109,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.jobs is not None and arguments.jobs < 1:
         parser.error("--jobs must be at least 1")
-    exit_on_signals()
+    unwind_on_signals(once=False)
     try:
         check_roots(merge_settings(arguments.preset, arguments.settings)[1])  # before a server starts
         state = pipeline(**vars(arguments), return_state=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, UserError):
         print(f"error: {outcome}", file=sys.stderr)

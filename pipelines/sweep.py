@@ -16,7 +16,6 @@ Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC'
 import argparse
 import json
 import re
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,8 @@ from pydantic import PositiveInt
 
 from actupose.errors import UserError
 from actupose.layout import STATE
-from pipelines._child_processes import GRACE_SECONDS, ChildProcesses, exit_on_signals
+from actupose.signals import unwind_on_signals
+from pipelines._child_processes import GRACE_SECONDS, ChildProcesses
 from pipelines._file_lock import take_lock
 from pipelines._side_by_side import run_side_by_side
 from pipelines.cells.definition import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
@@ -153,14 +153,12 @@ def main() -> int:
         cells = sweep_cells(grid or read_sweep(name), arguments.settings)
         if arguments.dry_run:
             return _tell_cells(name, cells)
-        exit_on_signals()
+        unwind_on_signals(once=False)
         state = sweep(name, arguments.settings, arguments.jobs, arguments.cells, grid, return_state=True)
         return _tell_outcome(name, state)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ listen on this machine alone and keep what they know in .state.
 
 import argparse
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,6 @@ import psutil
 from actupose.errors import UserError
 from actupose.layout import STATE
 from pipelines.stage_runs.stage_process import LOGS
-from stages._entry import exit_once
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
@@ -44,8 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
         _check_free(option, port)
     prefect, mlflow = f"http://{HOST}:{arguments.port}", f"http://{HOST}:{arguments.mlflow_port}"
     os.environ |= {"PREFECT_API_URL": f"{prefect}/api", "MLFLOW_TRACKING_URI": mlflow}
-    signal.signal(signal.SIGTERM, exit_once)
-    signal.signal(signal.SIGINT, exit_once)
     with (
         _process("prefect", _prefect_command(arguments.port)) as prefect_server,
         _process("mlflow", _mlflow_command(arguments.mlflow_port)) as mlflow_server,

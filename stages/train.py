@@ -1,7 +1,6 @@
 """Train one method with one seed; a stopped or killed run goes on from its last checkpoint.
 
-SIGTERM and SIGINT finish the step, save, mark the MLflow run KILLED and exit with 128 + signal. So does the
-death of ``dvc repro``: no trainer is left behind.
+A signal, or the death of ``dvc repro``, lets it finish the step and save first (actupose.signals).
 """
 
 import argparse
@@ -9,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
@@ -18,6 +16,7 @@ from actupose.methods.fabric import check_shares
 from actupose.params import Params, load_params
 from actupose.params.run import TrainingSettings
 from actupose.progress import progress
+from actupose.signals import StopRequest
 from actupose.training.checkpoint import newest_step
 from actupose.training.run_files import open_trainer, write_outputs
 from actupose.training.trainer import Stopped, Track, Trainer
@@ -25,22 +24,6 @@ from actupose.training.training_data import Inputs, open_training_data
 from stages._entry import RANKS, UNDER_TORCHRUN, run_stage
 from stages.events import emit
 from tracking import RunMirror, describe_run
-
-
-class StopRequest:
-    """A signal to end the run."""
-
-    def __init__(self) -> None:
-        self.signum = 0
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._note)
-
-    def _note(self, signum: int, _frame: FrameType | None) -> None:
-        self.signum = signum
-
-    def came(self) -> bool:
-        """Whether the run shall end."""
-        return self.signum != 0
 
 
 def main() -> None:

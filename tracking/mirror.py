@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from actupose.files import atomic_path
 from actupose.layout import STATE
+from actupose.signals import is_signal
 from tracking.description import RUN_KEY, TRAINING_ID, TrackedRun
 from tracking.journal import Journal
 from tracking.machine import PREFIX, MachineSampler
 from tracking.model import dataset_inputs
 from tracking.process import process_tags
 from tracking.registry import promotion_metrics, register
-from tracking.signals import signals_held
 from tracking.store import (
     Status,
     connect,
@@ -32,6 +32,7 @@ from tracking.store import (
     set_status,
     set_tags,
     tracking_uri,
+    undisturbed,
     warning,
     without_password,
 )
@@ -105,7 +106,7 @@ class RunMirror:
         if kind is None:
             self.finish("FINISHED")
         else:
-            self.finish("KILLED" if _is_signal(error) else "FAILED")
+            self.finish("KILLED" if is_signal(error) else "FAILED")
 
     def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Metrics of one epoch; those the journal already holds for it are not logged again."""
@@ -184,7 +185,7 @@ class RunMirror:
             return
         assert self._client is not None
         try:
-            with signals_held():
+            with undisturbed():
                 send(self._client, self._link.run_id)
         except failures() as error:
             self._warn(error)
@@ -199,7 +200,7 @@ class RunMirror:
         failed = failures()  # imports MLflow: seconds that are not the server's
         start = time.monotonic()
         try:
-            with signals_held():
+            with undisturbed():
                 if self._client is None:
                     client = connect()
                     self._attach(client)
@@ -258,11 +259,6 @@ class RunMirror:
             return
         self._warned = True
         print(f"{warning(error)}; metrics wait in {self._journal.path}", file=sys.stderr)
-
-
-def _is_signal(error: BaseException | None) -> bool:
-    stopped = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128
-    return stopped or isinstance(error, KeyboardInterrupt)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from actupose.layout import STATE
+from actupose.signals import signals_held
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,6 +47,11 @@ def local_database() -> Path | None:
     """File of a store that is a local database; None for a server's."""
     uri = tracking_uri()
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """Hold signals while the block writes to a store that is a local database."""
+    return signals_held() if local_database() else nullcontext()
 
 
 def connect(patience_seconds: int = _PATIENCE_SECONDS) -> "MlflowClient":
