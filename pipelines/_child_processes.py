@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TextIO
+from types import TracebackType
+from typing import Self, TextIO
 
 import psutil
 
@@ -22,7 +23,7 @@ class StoppedError(Exception):
 
 
 class ChildProcesses:
-    """Runs commands and can stop all of them with everything below them.
+    """Runs commands and can stop all of them with everything below them; as a context, after an exception.
 
     A child gets a process group of its own. Inside a Prefect worker it stays in the flow run's group, which
     the worker signals and kills as a whole.
@@ -34,6 +35,15 @@ class ChildProcesses:
         self._groups: set[int] = set()
         self._lock = threading.Lock()
         self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.stop()
 
     def run(
         self,

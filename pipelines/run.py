@@ -19,7 +19,6 @@ from pydantic import PositiveInt
 from actupose.errors import UserError
 from actupose.layout import REPORTS
 from actupose.signals import unwind_on_signals
-from pipelines._child_processes import ChildProcesses
 from pipelines._dvc_lock import remove_cut_off
 from pipelines._settings import check_roots, merge_settings, write_params
 from pipelines.stage_runs.artifacts import show_results
@@ -76,11 +75,9 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
     parent = start_pipeline_run(params.tracking.experiment, flow_run)
     environment = {FLOW_RUN: flow_run, PARENT_RUN: parent or ""}
     schedule = Schedule(graph, stale, jobs or slots or 1, slots is not None, environment)
-    processes = ChildProcesses()
     try:
-        failures, not_run = reproduce_all(schedule, processes)
+        failures, not_run = reproduce_all(schedule)
     except BaseException as error:  # a signal is none of Exception
-        processes.stop()
         if parent:
             finish_pipeline_run(parent, "FAILED" if isinstance(error, Exception) else "KILLED", REPORTS)
         raise

@@ -9,8 +9,14 @@ cells have in common is computed once. A cell that fails does not stop the other
 what is not finished, from its checkpoints, and leaves alone what is finished with the same settings; after a
 change of code remove sweeps/results/<name>.
 
+Cells are tasks of Prefect, whose task runner bounds how many run side by side and lets them wait for what they
+have in common; DVC knows what in a cell has to run. `dvc exp run --queue` runs a grid too. What neither of
+them does is here: a cell's copy has its data roots and MLflow's store, outlasts its run and so keeps its
+checkpoints; what cells have in common is found and computed first; values may vary one at a time; and what is
+compared are means and deviations over seeds.
+
 Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC's cache alone until `dvc gc`:
-`python -m pipelines.run --set` with a cell's values brings it back. README says what DVC's own queue can do.
+`python -m pipelines.run --set` with a cell's values brings it back.
 """
 
 import argparse
@@ -25,6 +31,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import allow_failure
 from pydantic import PositiveInt
 
 from actupose.errors import UserError
@@ -32,11 +40,9 @@ from actupose.layout import STATE
 from actupose.signals import unwind_on_signals
 from pipelines._child_processes import GRACE_SECONDS, ChildProcesses
 from pipelines._file_lock import take_lock
-from pipelines._side_by_side import run_side_by_side
 from pipelines.cells.definition import SWEEPS, Cell, Sweep, parse_axes, read_sweep, sweep_cells
 from pipelines.cells.jobs import Job, cell_jobs, run_job, with_shared_stages
-from pipelines.cells.results import cell_metrics, is_finished, keep_metrics, results_folder, summarise
-from pipelines.cells.workspace import clear_workspace
+from pipelines.cells.results import cell_metrics, is_finished, results_folder, summarise
 from tracking import Status, finish_sweep_run, start_sweep_run
 
 WORKSPACES = STATE / "sweeps"
@@ -115,29 +121,18 @@ def _finish_run(
 
 
 def _run_all(name: str, jobs: Sequence[Job], limit: int) -> list[Job]:
-    """Run cells side by side and keep the metrics of each as it ends; returns those that failed."""
-    processes = ChildProcesses(_GRACE_SECONDS)
+    """Run cells side by side, each once what it has in common is computed; returns those that failed."""
     if limit > 1:  # one after the other, they find it in DVC's run-cache
         jobs = with_shared_stages(jobs)
-    by_name = {job.name: job for job in jobs}
-    needs = {job.name: job.needs for job in jobs}
-
-    def start(name: str) -> PrefectFuture[Any]:
-        return run_job.submit(by_name[name], processes, return_state=False)
-
-    failed = []
-    try:
-        for name_of_job, state in run_side_by_side(needs, limit, start, past_failures=True):
-            job = by_name[name_of_job]
-            if job.cell and state.is_completed():
-                keep_metrics(name, job.cell, job.workspace)
-                clear_workspace(job.workspace)
-            elif job.cell:
-                failed.append(job)
-    except BaseException:
-        processes.stop()
-        raise
-    return failed
+    futures: dict[str, PrefectFuture[Any]] = {}
+    with ThreadPoolTaskRunner[Any](limit) as runner, ChildProcesses(_GRACE_SECONDS) as processes:
+        for job in jobs:
+            needs: list[Any] = [allow_failure(futures[need]) for need in job.needs]
+            arguments = {"job": job, "sweep": name, "processes": processes}
+            futures[job.name] = runner.submit(run_job, arguments, needs)
+        for future in futures.values():
+            future.wait()
+    return [job for job in jobs if job.cell and not futures[job.name].state.is_completed()]
 
 
 def main() -> int:

@@ -17,8 +17,9 @@ from prefect.states import Cancelled, Completed, Failed
 from actupose.layout import STATE
 from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines.cells.definition import Cell
+from pipelines.cells.results import keep_metrics
 from pipelines.cells.shared_stages import shared_stages
-from pipelines.cells.workspace import absolute_places, make_workspace, tracked_files
+from pipelines.cells.workspace import absolute_places, clear_workspace, make_workspace, tracked_files
 from tracking import CELL, PARENT_RUN, absolute_tracking_uri
 
 _SHOWN_LINES = 20
@@ -41,8 +42,8 @@ class Job:
 
 
 @task(task_run_name="{job.name}", cache_policy=NO_CACHE, persist_result=False)
-def run_job(job: Job, processes: ChildProcesses) -> State[Any]:
-    """Run the pipeline, which tells Prefect itself, as a flow run of its own.
+def run_job(job: Job, sweep: str, processes: ChildProcesses) -> State[Any]:
+    """Run the pipeline, a flow run of its own, and keep the metrics of a cell that ends well.
 
     That it fails is a failed state, not our traceback.
     """
@@ -56,6 +57,9 @@ def run_job(job: Job, processes: ChildProcesses) -> State[Any]:
     if status:
         logger.error("\n".join(job.log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]))
         return Failed(message=f"exit status {status}; its log: {job.log}")
+    if job.cell:
+        keep_metrics(sweep, job.cell, job.workspace)
+        clear_workspace(job.workspace)
     return Completed(message="done")
 
 

@@ -13,6 +13,7 @@ from actupose.errors import UserError
 def read_graph(targets: Sequence[str]) -> dict[str, list[str]]:
     """Stages in an order that can run, each with the stages it waits for.
 
+    First come those that need none, then those that need only these, and so on: who waits, waits not long.
     ``targets`` are names of stages or of groups (``train`` is every ``train@...``); what they need comes with
     them. No target means every stage.
     """
@@ -26,7 +27,8 @@ def read_graph(targets: Sequence[str]) -> dict[str, list[str]]:
     needs.add_nodes_from(names)
     needs.add_edges_from(edges)
     wanted = _with_needs(needs, targets) if targets else set(names)
-    order = networkx.lexicographical_topological_sort(needs.subgraph(wanted).reverse(), key=names.index)
+    generations = networkx.topological_generations(needs.subgraph(wanted).reverse())
+    order = [name for generation in generations for name in sorted(generation, key=names.index)]
     return {name: list(needs.successors(name)) for name in order}
 
 

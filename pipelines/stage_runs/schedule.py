@@ -9,10 +9,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task, exponential_backoff
 
 from pipelines._child_processes import ChildProcesses, StoppedError
-from pipelines._side_by_side import run_side_by_side
 from pipelines.stage_runs.artifacts import Progress
 from pipelines.stage_runs.slots import computing_slot
 from pipelines.stage_runs.stage_process import LockBusyError, StageError, run_stage
@@ -22,7 +22,8 @@ from pipelines.stage_runs.stage_process import LockBusyError, StageError, run_st
 class Schedule:
     """Stages in an order that can run, each with those it needs; which of them DVC may have to run.
 
-    ``jobs`` bounds the stages side by side, and ``limited`` says that the server bounds those that compute.
+    ``jobs`` bounds the stages side by side, those that wait for their needs among them; ``limited`` says that
+    the server bounds those that compute.
     """
 
     needs: Mapping[str, Sequence[str]]
@@ -60,18 +61,19 @@ def reproduce(stage: str, schedule: Schedule, processes: ChildProcesses) -> Stat
     return Completed(message="done" if ran else "up to date")
 
 
-def reproduce_all(schedule: Schedule, processes: ChildProcesses) -> tuple[list[StageError], list[str]]:
-    """Start every stage once those it needs are done; returns failures and stages that could not run."""
-    started: dict[str, PrefectFuture[Any]] = {}
-
-    def start(stage: str) -> PrefectFuture[Any]:
-        needs = [started[need] for need in schedule.needs[stage]]
-        started[stage] = reproduce.submit(stage, schedule, processes, wait_for=needs, return_state=False)
-        return started[stage]
-
-    ends = run_side_by_side(schedule.needs, schedule.jobs, start, past_failures=False)
-    failures = [_failure(stage, state) for stage, state in ends if not state.is_completed()]
-    return failures, [stage for stage in schedule.needs if stage not in started]
+def reproduce_all(schedule: Schedule) -> tuple[list[StageError], list[str]]:
+    """Run every stage once those it needs are done; returns failures and stages that could not run."""
+    futures: dict[str, PrefectFuture[Any]] = {}
+    with ThreadPoolTaskRunner[Any](schedule.jobs) as runner, ChildProcesses() as processes:
+        for stage, needs in schedule.needs.items():
+            arguments = {"stage": stage, "schedule": schedule, "processes": processes}
+            futures[stage] = runner.submit(reproduce, arguments, [futures[need] for need in needs])
+        for future in futures.values():
+            future.wait()
+    states = {stage: future.state for stage, future in futures.items()}
+    not_run = [stage for stage, state in states.items() if state.is_pending()]
+    failed = [stage for stage, state in states.items() if not state.is_pending() and not state.is_completed()]
+    return [_failure(stage, states[stage]) for stage in failed], not_run
 
 
 def _failure(stage: str, state: State[Any]) -> StageError:
