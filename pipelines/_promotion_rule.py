@@ -47,18 +47,24 @@ class Group:
     @property
     def pck(self) -> float:
         """Mean over seeds."""
-        return mean(version.pck for version in self.versions)
+        return mean(_known(version.pck) for version in self.versions)
 
     @property
     def hardest(self) -> float:
         """Mean over seeds in the hardest third."""
-        return mean(version.hardest for version in self.versions)
+        return mean(_known(version.hardest) for version in self.versions)
 
     @property
     def deviation(self) -> float | None:
         """Sample standard deviation of PCK over seeds; None of a single seed."""
-        values = [version.pck for version in self.versions]
+        values = [_known(version.pck) for version in self.versions]
         return stdev(values) if len(values) > 1 else None
+
+
+def _known(figure: float | None) -> float:
+    if figure is None:
+        raise UserError(_NO_FIGURES)
+    return figure
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ cells have in common is computed once. A cell that fails does not stop the other
 what is not finished, from its checkpoints, and leaves alone what is finished with the same settings; after a
 change of code remove sweeps/results/<name>.
 
-Cells are tasks of Prefect, whose task runner bounds how many run side by side and lets them wait for what they
-have in common; DVC knows what in a cell has to run. `dvc exp run --queue` runs a grid too. What neither of
-them does is here: a cell's copy has its data roots and MLflow's store, outlasts its run and so keeps its
-checkpoints; what cells have in common is found and computed first; values may vary one at a time; and what is
-compared are means and deviations over seeds.
+Cells are tasks of Prefect, whose task runner bounds how many run side by side and lets them wait for what
+they have in common; DVC knows what in a cell has to run, and `dvc exp run --queue` runs a grid too. What
+neither of them does is here: a cell's copy has its data roots and MLflow's store, outlasts its run and so
+keeps its checkpoints; what cells have in common is found and computed first; values may vary one at a time;
+and what is compared are means and deviations over seeds.
 
 Metrics of finished cells stay in sweeps/results; the rest, but logs, is in DVC's cache alone until `dvc gc`:
 `python -m pipelines.run --set` with a cell's values brings it back.

@@ -77,11 +77,12 @@ def log_pyfunc(run_id: str, folder: Path) -> str:
 
 def _signature(info: "ModelInfo") -> "ModelSignature":
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
     from mlflow.types.schema import Object, Property
 
     keypoint = Object([Property(name, DataType.double) for name in ("x", "y", "confidence")])
-    outputs = [ColSpec(keypoint, name) for name in SKELETONS[info.skeleton].keypoints]
+    names = SKELETONS[info.skeleton].keypoints
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(keypoint, name) for name in names]
     return ModelSignature(Schema([ColSpec(DataType.binary, "image")]), Schema(outputs))
 
 

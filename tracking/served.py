@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from actupose.errors import UserError
 from actupose.inference.decode import decode_image
 from actupose.inference.predictor import Predictor
 
 
-class ServedModel(PythonModel):  # type: ignore[misc]
+class ServedModel(PythonModel):
     """Predicts one person for each row of ``image``: an encoded picture of any size (JSON: base64)."""
 
     def load_context(self, context: PythonModelContext) -> None:

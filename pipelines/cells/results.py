@@ -54,9 +54,10 @@ def summarise(name: str, cells: Sequence[Cell]) -> "pd.DataFrame":
     )
     if len(rows):
         key = artifact_key(f"sweep-{name}")
-        table = rows.astype(object).where(rows.notna(), None).to_dict("records")
+        table = rows.astype(object).where(rows.notna(), None)
+        shown = [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
         create_table_artifact(
-            table, key, "Final models on the target's test split; labels judge, never choose."
+            shown, key, "Final models on the target's test split; labels judge, never choose."
         )
     return rows
 
@@ -72,7 +73,7 @@ def cell_metrics(rows: "pd.DataFrame") -> dict[str, dict[str, float]]:
                 for figure, metric in _METRICS.items()
                 for part in ("mean", "std")
             }
-            metrics.setdefault(cell, {}).update(
+            metrics.setdefault(str(cell), {}).update(
                 {key: value for key, value in known.items() if not math.isnan(value)}
             )
     return metrics

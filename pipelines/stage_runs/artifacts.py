@@ -4,7 +4,7 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from httpx import HTTPError
@@ -40,7 +40,7 @@ class Progress:
     def _show(self, percent: float) -> None:
         if self._artifact is None:
             key = artifact_key(self._stage)
-            self._artifact = create_progress_artifact(percent, key, self._stage, _sync=True)
+            self._artifact = cast(UUID, create_progress_artifact(percent, key, self._stage))
         else:
             update_progress_artifact(self._artifact, percent)
 

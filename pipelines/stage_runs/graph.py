@@ -23,7 +23,7 @@ def read_graph(targets: Sequence[str]) -> dict[str, list[str]]:
             names = [stage.addressing for stage in repo.index.graph.nodes]
     except DvcException as error:
         raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from None
-    needs = networkx.DiGraph()
+    needs: networkx.DiGraph[str] = networkx.DiGraph()
     needs.add_nodes_from(names)
     needs.add_edges_from(edges)
     wanted = _with_needs(needs, targets) if targets else set(names)
@@ -51,7 +51,7 @@ def stale_stages(graph: Mapping[str, Sequence[str]]) -> set[str]:
     return stale
 
 
-def _with_needs(needs: networkx.DiGraph, targets: Sequence[str]) -> set[str]:
+def _with_needs(needs: "networkx.DiGraph[str]", targets: Sequence[str]) -> set[str]:
     wanted: set[str] = set()
     for target in targets:
         found = [name for name in needs if target in (name, name.partition("@")[0])]
