@@ -27,7 +27,7 @@ def is_cut_off() -> bool:
     return False
 
 
-def remove_cut_off(tell: Callable[[str], object]) -> None:
+def remove_cut_off(log: Callable[[str], object]) -> None:
     """Remove a dvc.lock that is cut off, unless a DVC command holds the repository and may be writing it."""
     if not is_cut_off():
         return
@@ -35,6 +35,6 @@ def remove_cut_off(tell: Callable[[str], object]) -> None:
         with Repo(".") as repo, repo.lock:
             if is_cut_off():
                 LOCK_FILE.unlink()
-                tell(f"{LOCK_FILE} was cut off by a kill: removed; finished stages come from DVC's cache")
+                log(f"{LOCK_FILE} was cut off by a kill: removed; finished stages come from DVC's cache")
     except LockError:
         return

@@ -2,7 +2,7 @@
 
     PREFECT_API_URL=http://127.0.0.1:4200/api python -m pipelines.bootstrap --slots 2
 
-Run it again after a change of prefect.yaml: deployments and automation are made anew, the pool stays.
+Run it again after a change of prefect.yaml: deployments and automation are made again, the pool stays.
 """
 
 import argparse

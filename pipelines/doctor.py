@@ -18,7 +18,7 @@ from pipelines.checks.check import Check
 from pipelines.checks.locks import check_locks
 from pipelines.checks.machine import check_devices, check_disk, check_packages
 from pipelines.checks.services import check_prefect, check_runs
-from tracking import OpenRun, StoreAwayError, close_dead
+from tracking import OpenRun, StoreUnavailableError, close_dead
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _WIDE = 160
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     checks, runs = _examine()
     _show(checks)
     dead = [found for found in runs if found.alive is False]
-    if dead and (arguments.close or _wants_to_close(dead)):
+    if dead and (arguments.close or _confirm_close(dead)):
         _close(dead)
     return int(any(check.state == "problem" for check in checks))
 
@@ -62,7 +62,7 @@ def _check_params() -> tuple[Check, Params | None]:
     try:
         params = load_params(PARAMS)
     except UserError as error:
-        return Check("settings", "problem", str(error), "mend it, or git checkout params.yaml"), None
+        return Check("settings", "problem", str(error), "correct it, or git checkout params.yaml"), None
     return Check("settings", "ok", f"{PARAMS} is valid: {', '.join(params.train.methods)}"), params
 
 
@@ -83,7 +83,7 @@ def _show(checks: Sequence[Check]) -> None:
     Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
 
 
-def _wants_to_close(dead: Sequence[OpenRun]) -> bool:
+def _confirm_close(dead: Sequence[OpenRun]) -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     # not input(question): that asks on stderr
@@ -94,7 +94,7 @@ def _wants_to_close(dead: Sequence[OpenRun]) -> bool:
 def _close(dead: Sequence[OpenRun]) -> None:
     try:
         print(f"marked KILLED: {_names(close_dead(dead)) or 'none, all have gone on meanwhile'}")
-    except StoreAwayError as error:
+    except StoreUnavailableError as error:
         raise UserError(str(error)) from None
 
 

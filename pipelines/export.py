@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, compare and tell the differences; 1 if one is beyond its tolerance."""
+    """Export, compare and print the differences; 1 if one is beyond its tolerance."""
     from actupose.inference.export import MismatchError, export_model  # --help needs no torch
     from actupose.nets.pose_model import load_model
 
@@ -35,15 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         differences = export_model(model, arguments.output)
     except MismatchError as error:
-        _tell(error.differences)
+        _print_summary(error.differences)
         print(f"error: {error} by more than is tolerated; {arguments.output} is not written", file=sys.stderr)
         return 1
-    _tell(differences)
+    _print_summary(differences)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
     return 0
 
 
-def _tell(differences: "Sequence[Difference]") -> None:
+def _print_summary(differences: "Sequence[Difference]") -> None:
     from actupose.inference.export import CONFIDENCE_TOLERANCE, KEYPOINT_TOLERANCE
 
     print(

@@ -59,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict, and tell what was found and where it is."""
+    """Predict, and print what was found and where it is."""
     from actupose.inference.boxes import read_boxes  # --help needs no torch
-    from actupose.inference.predict import OVERLAYS, Wishes, check_output, predict_files
+    from actupose.inference.predict import OVERLAYS, PredictOptions, check_output, predict_files
     from actupose.inference.predictor import Predictor
     from actupose.inference.sources import find_sources
 
-    wishes = Wishes(arguments.batch_size, arguments.min_confidence, not arguments.no_overlays)
+    options = PredictOptions(arguments.batch_size, arguments.min_confidence, not arguments.no_overlays)
     check_output(arguments.output)
     sources = find_sources(arguments.images, leave_out=arguments.output / OVERLAYS)
     _check_boxable(sources, arguments.boxes)
@@ -73,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     predictor = Predictor.load(_model_place.model_folder(arguments.model), arguments.device)
     start = time.perf_counter()
     with progress("predict", sum(source.num_frames for source in sources)) as advance:
-        outcome = predict_files(predictor, sources, boxes, arguments.output, wishes, advance)
-    _tell(outcome, len(sources), time.perf_counter() - start, arguments.output)
+        outcome = predict_files(predictor, sources, boxes, arguments.output, options, advance)
+    _print_summary(outcome, len(sources), time.perf_counter() - start, arguments.output)
     return 0
 
 
@@ -84,7 +84,7 @@ def _check_boxable(sources: "list[Source]", boxes: Path | None) -> None:
         raise UserError(f"--boxes are of pictures, {videos[0]} is a video; predict on it without")
 
 
-def _tell(outcome: "Outcome", num_sources: int, seconds: float, output: Path) -> None:
+def _print_summary(outcome: "Outcome", num_sources: int, seconds: float, output: Path) -> None:
     for rejection in outcome.refused:
         print(one_line(f"{rejection.path}: {rejection.reason}"), file=sys.stderr)
     num_pictures = len(outcome.found)

@@ -79,7 +79,7 @@ def _line(name: str, decision: Decision) -> str:
 
 
 def main() -> int:
-    """Read the command line, judge, and tell the decision."""
+    """Read the command line, judge, and print the decision."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.promote",
         description=f"{__doc__}\n{RULE}\n\n{_STATUS}",
@@ -88,7 +88,7 @@ def main() -> int:
     parser.add_argument("--experiment", metavar="NAME", help="whose models; default: tracking.experiment")
     parser.add_argument("--version", type=int, metavar="N", help="judge this version, not the candidate")
     parser.add_argument("--noise", type=_fraction, metavar="X", help="noise of seeds, such as 0.01")
-    parser.add_argument("--dry-run", action="store_true", help="tell the decision and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the decision and write nothing")
     arguments = parser.parse_args()
     unwind_on_signals(once=False)
     try:

@@ -26,7 +26,7 @@ from pipelines.stage_runs.graph import read_graph, stale_stages
 from pipelines.stage_runs.schedule import Schedule, reproduce_all
 from pipelines.stage_runs.slots import slots_on_server
 from pipelines.stage_runs.stage_process import StageError
-from pipelines.stage_runs.workspace import occupied_workspace
+from pipelines.stage_runs.workspace import workspace_lock
 from tracking import FLOW_RUN, PARENT_RUN, finish_pipeline_run, run_page, start_pipeline_run
 
 
@@ -58,7 +58,7 @@ def pipeline(
         jobs: how many independent stages run side by side; as many as the server has GPU slots, if not said.
     """
     try:
-        with occupied_workspace(get_run_logger().info):
+        with workspace_lock(get_run_logger().info):
             return _run(preset, settings, stages, jobs)
     except UserError as error:
         return Failed(message=str(error), data=error)
@@ -91,7 +91,7 @@ def _run(preset: str | None, settings: Sequence[str], stages: Sequence[str], job
 
 
 def main() -> int:
-    """Read the command line, run, and tell how it went."""
+    """Read the command line, run, and print how it went."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__)
     parser.add_argument("stages", nargs="*", help="stages or groups (train, train@udape-0); default: all")
     parser.add_argument(
@@ -118,14 +118,14 @@ def main() -> int:
         print(f"error: {outcome}", file=sys.stderr)
         return 2
     if isinstance(outcome, PipelineError):
-        return _tell_failures(outcome)
+        return _print_failures(outcome)
     if isinstance(outcome, BaseException):
         raise outcome
-    _tell_comparison()
+    _print_comparison()
     return 0
 
 
-def _tell_failures(outcome: PipelineError) -> int:
+def _print_failures(outcome: PipelineError) -> int:
     for failure in outcome.failures:
         if not failure.by_mistake:
             print("", *failure.lines, sep="\n", file=sys.stderr)
@@ -135,7 +135,7 @@ def _tell_failures(outcome: PipelineError) -> int:
     return 2 if all(failure.by_mistake for failure in outcome.failures) else 1
 
 
-def _tell_comparison() -> None:
+def _print_comparison() -> None:
     table = REPORTS / "comparison.md"
     if table.exists():
         print(table.read_text())

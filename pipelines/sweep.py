@@ -81,9 +81,10 @@ def check_name(name: str) -> None:
 
 def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None, cells: int) -> State[Any]:
     every = sweep_cells(definition, settings)
-    with alone(name):
+    with exclusive(name):
         left = [cell for cell in every if not is_finished(name, cell)]
-        parent = _start_run(name, definition, every[0], goes_on=len(left) < len(every))
+        resumes = len(left) < len(every) or (WORKSPACES / name).exists()
+        parent = _start_run(name, definition, every[0], resumes=resumes)
         try:
             failed = _run_all(name, cell_jobs(WORKSPACES / name, left, jobs, parent), cells)
             finished = [cell for cell in every if is_finished(name, cell)]
@@ -98,7 +99,7 @@ def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
+def exclusive(name: str) -> Iterator[None]:
     """Keep a second start of the same sweep out of its workspaces."""
     WORKSPACES.mkdir(parents=True, exist_ok=True)
     with (WORKSPACES / f"{name}.lock").open("w") as lock:
@@ -107,10 +108,9 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
-def _start_run(name: str, definition: Sweep, cell: Cell, *, goes_on: bool) -> str | None:
+def _start_run(name: str, definition: Sweep, cell: Cell, *, resumes: bool) -> str | None:
     axes = {key: json.dumps(values) for key, values in definition.axes.items()}
-    resumes = goes_on or (WORKSPACES / name).exists()
-    return start_sweep_run(cell.merged[1].tracking.experiment, name, axes, goes_on=resumes)
+    return start_sweep_run(cell.merged[1].tracking.experiment, name, axes, resumes=resumes)
 
 
 def _finish_run(
@@ -136,7 +136,7 @@ def _run_all(name: str, jobs: Sequence[Job], limit: int) -> list[Job]:
 
 
 def main() -> int:
-    """Read the command line, run, and tell how it went."""
+    """Read the command line, run, and print how it went."""
     parser = _parser()
     arguments = parser.parse_args()
     if (arguments.sweep is None) == (not arguments.axis):
@@ -147,10 +147,10 @@ def main() -> int:
         name, grid = _definition(arguments)
         cells = sweep_cells(grid or read_sweep(name), arguments.settings)
         if arguments.dry_run:
-            return _tell_cells(name, cells)
+            return _print_cells(name, cells)
         unwind_on_signals(once=False)
         state = sweep(name, arguments.settings, arguments.jobs, arguments.cells, grid, return_state=True)
-        return _tell_outcome(name, state)
+        return _print_outcome(name, state)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -196,13 +196,13 @@ def _definition(arguments: argparse.Namespace) -> tuple[str, Sweep | None]:
     return name, Sweep(preset=arguments.preset, settings={}, vary=vary, axes=axes)
 
 
-def _tell_cells(name: str, cells: Sequence[Cell]) -> int:
+def _print_cells(name: str, cells: Sequence[Cell]) -> int:
     for cell in cells:
         print(f"{'finished' if is_finished(name, cell) else 'to run':8} {cell.name}")
     return 0
 
 
-def _tell_outcome(name: str, state: State[Any]) -> int:
+def _print_outcome(name: str, state: State[Any]) -> int:
     outcome = state.result(raise_on_failure=False)
     if isinstance(outcome, BaseException):
         raise outcome

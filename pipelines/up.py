@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         bootstrap(arguments.slots)
         with _process("worker", ["prefect", "worker", "start", "--pool", POOL]) as worker:
-            _tell(prefect, mlflow)
+            _print_summary(prefect, mlflow)
             ended = _wait_for_one({"prefect": prefect_server, "mlflow": mlflow_server, "worker": worker})
     raise UserError(f"{ended} has ended; its log: {LOGS / f'{ended}.log'}")
 
@@ -146,7 +146,7 @@ def _wait_for_one(processes: Mapping[str, "subprocess.Popen[bytes]"]) -> str:
         time.sleep(_POLL_SECONDS)
 
 
-def _tell(prefect: str, mlflow: str) -> None:
+def _print_summary(prefect: str, mlflow: str) -> None:
     print(f"Prefect {prefect}    MLflow {mlflow}")
     print(f"In another terminal: export PREFECT_API_URL={prefect}/api")
     print("  prefect deployment run pipeline/demo --watch")

@@ -1,4 +1,4 @@
-"""Look whether a data folder has changed, and tell Prefect: deployments that wait for it run again.
+"""Look whether a data folder has changed, and notify Prefect: deployments that wait for it run again.
 
 Deployed on a schedule (prefect.yaml), it emits ``actupose.data.changed`` for ``actupose.data.source`` or
 ``actupose.data.target``; the deployment ``on-new-data`` is triggered by it. DVC says what has changed.
@@ -17,7 +17,7 @@ from prefect.states import Completed
 
 from actupose.layout import PARAMS
 from actupose.params import load_params
-from pipelines.stage_runs.workspace import workspace_if_free
+from pipelines.stage_runs.workspace import try_workspace_lock
 
 CHANGED = "actupose.data.changed"
 
@@ -25,7 +25,7 @@ CHANGED = "actupose.data.changed"
 @flow(name="watch-data", persist_result=False)
 def watch_data() -> State[Any]:
     """Emit an event for each domain whose data folder is not as it was ingested."""
-    with workspace_if_free() as free:
+    with try_workspace_lock() as free:
         if not free:
             return Completed(message="not looked: a pipeline is at work, which reads the folders itself")
         try:

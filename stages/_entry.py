@@ -1,4 +1,4 @@
-"""How every stage starts, and how it tells a user's mistake or a full disk."""
+"""How every stage starts, and how it reports a user's mistake or a full disk."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Evaluate one trained run on the target's test images, over all and per bin, and tell MLflow."""
+"""Evaluate one trained run on the target's test images, over all and per bin, and log it to MLflow."""
 
 import argparse
 import json

@@ -5,7 +5,7 @@ written. Every event has ``event``, its kind, and ``stage``, DVC's name of the s
 
     {"event": "started", "stage": "train@udape-0"}
     {"event": "progress", "stage": "train@udape-0", "done": 3, "total": 20, "unit": "epoch"}
-    {"event": "mistake", "stage": "train@udape-0", "message": "one line: what the user can mend"}
+    {"event": "mistake", "stage": "train@udape-0", "message": "one line: what the user can correct"}
 
 How a stage ended is its exit status: 0, 2 after a mistake, 128 + signal, or another after a failure.
 """

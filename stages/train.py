@@ -68,13 +68,13 @@ def _become_ranks(settings: TrainingSettings, inputs: Inputs) -> None:
 
 
 def _train_silently(trainer: Trainer, stop: StopRequest) -> None:
-    """A rank beside the first: it computes, and writes and tells nothing."""
+    """A rank beside the first: it computes, and writes and logs nothing."""
     _run(trainer, lambda *_: None, stop, lambda _: None)
 
 
 def _run(trainer: Trainer, track: Track, stop: StopRequest, on_step: Callable[[int], None]) -> None:
     try:
-        trainer.run(track, stop.came, on_step)
+        trainer.run(track, stop.requested, on_step)
     except Stopped:
         sys.exit(128 + (stop.signum or signal.SIGTERM))  # or another rank was asked
 

@@ -21,7 +21,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     params = load_params(PARAMS)
     if params.style.kind != "adain":
-        _say_nothing_is_trained(STYLE, params.style.kind)
+        _write_placeholder(STYLE, params.style.kind)
         return
     history = _train(params)
     print(f"{STYLE}: " + ", ".join(f"{name} {value:.4f}" for name, value in history[-1].items()))
@@ -37,7 +37,7 @@ def _train(params: Params) -> list[dict[str, float]]:
     return history
 
 
-def _say_nothing_is_trained(folder: Path, kind: str) -> None:
+def _write_placeholder(folder: Path, kind: str) -> None:
     """DVC wants an output."""
     with atomic_path(folder / "README.txt") as path:
         path.write_text(f"style.kind = {kind} needs no trained net\n")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from actupose.signals import signals_held, unwind_on_signals
-from tracking.store import undisturbed
+from tracking.store import uninterrupted
 
 SLOW_END = """
 import time
@@ -72,7 +72,7 @@ def test_a_signal_waits_for_a_local_database_and_for_no_server(address, done, mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     unwind_on_signals(once=False)
     rest = []
-    with pytest.raises(SystemExit), undisturbed():
+    with pytest.raises(SystemExit), uninterrupted():
         signal.raise_signal(signal.SIGTERM)
         rest.append("done")
     assert bool(rest) == done

@@ -11,7 +11,7 @@ away costs a warning and no metric: the rest goes out at the next call, at the e
 
 from tracking.description import CELL, FLOW_RUN, PARENT_RUN, TrackedRun, describe_run
 from tracking.mirror import RunMirror
-from tracking.open_runs import OpenRun, StoreAwayError, close_dead, open_runs
+from tracking.open_runs import OpenRun, StoreUnavailableError, close_dead, open_runs
 from tracking.pipeline_run import finish_pipeline_run, run_page, start_pipeline_run
 from tracking.registry import (
     CANDIDATE,
@@ -43,7 +43,7 @@ __all__ = [
     "OpenRun",
     "RunMirror",
     "Status",
-    "StoreAwayError",
+    "StoreUnavailableError",
     "TrackedRun",
     "Version",
     "absolute_tracking_uri",

@@ -1,4 +1,4 @@
-"""What MLflow is told about a run: plain data."""
+"""What MLflow gets to know of a run: plain data."""
 
 import getpass
 import json
@@ -30,7 +30,7 @@ CELL_NAME = "actupose.cell"
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What MLflow is told about a run; ``key`` changes with every setting that decides the weights."""
+    """What MLflow gets to know of a run; ``key`` changes with every setting that decides the weights."""
 
     experiment: str
     name: str

@@ -44,7 +44,7 @@ class MachineSampler:
 
     def _sample_on(self) -> None:
         monitors = _monitors()
-        psutil.cpu_percent()  # the load since the last call: the first one tells nothing
+        psutil.cpu_percent()  # the load since the last call: the first one means nothing
         while not self._stopped.wait(self._interval):
             metrics: dict[str, float] = {}
             for monitor in monitors:

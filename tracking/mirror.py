@@ -32,7 +32,7 @@ from tracking.store import (
     set_status,
     set_tags,
     tracking_uri,
-    undisturbed,
+    uninterrupted,
     warning,
     without_password,
 )
@@ -185,7 +185,7 @@ class RunMirror:
             return
         assert self._client is not None
         try:
-            with undisturbed():
+            with uninterrupted():
                 send(self._client, self._link.run_id)
         except failures() as error:
             self._warn(error)
@@ -200,7 +200,7 @@ class RunMirror:
         failed = failures()  # imports MLflow: seconds that are not the server's
         start = time.monotonic()
         try:
-            with undisturbed():
+            with uninterrupted():
                 if self._client is None:
                     client = connect()
                     self._attach(client)
@@ -214,7 +214,7 @@ class RunMirror:
         return True
 
     def _attach(self, client: "MlflowClient") -> None:
-        """Find the run or create it; a run of another or an emptied store is forgotten and sent anew."""
+        """Find the run or create it; a run of another or an emptied store is forgotten and sent again."""
         uri = without_password(tracking_uri())
         experiment = experiment_id(client, self.run.experiment)
         if self._link.uri != uri or not exists(client, self._link.run_id):

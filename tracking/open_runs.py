@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tracking.description import KIND
 from tracking.process import describe_process, is_alive
-from tracking.store import connect, failing_as, set_status
+from tracking.store import connect, raise_failures_as, set_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 3  # somebody waits for the answer
 
 
-class StoreAwayError(Exception):
+class StoreUnavailableError(Exception):
     """The store does not answer; the message is one line that says where and why."""
 
 
@@ -33,9 +33,9 @@ def open_runs() -> list[OpenRun]:
     """All runs of this project's kind that are RUNNING, of whatever experiment.
 
     Raises:
-        StoreAwayError: the store does not answer.
+        StoreUnavailableError: the store does not answer.
     """
-    with failing_as(StoreAwayError):
+    with raise_failures_as(StoreUnavailableError):
         client = connect(_PATIENCE_SECONDS)
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
         ours = f"attributes.status = 'RUNNING' and tags.`{KIND}` LIKE '%'"
@@ -48,9 +48,9 @@ def close_dead(runs: Iterable[OpenRun]) -> list[OpenRun]:
     A run may have been resumed since it was listed, so each is asked for once more.
 
     Raises:
-        StoreAwayError: the store does not answer.
+        StoreUnavailableError: the store does not answer.
     """
-    with failing_as(StoreAwayError):
+    with raise_failures_as(StoreUnavailableError):
         client = connect(_PATIENCE_SECONDS)
         return [run for run in runs if run.alive is False and _close(client, run)]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import psutil
 
 _HOST, _PID, _STARTED = "actupose.host", "actupose.pid", "actupose.process_started"
-_CLOCK_SECONDS = 2.0  # a process's start is told by a clock that may have been set since
+_CLOCK_SECONDS = 2.0  # a process's start is read off a clock that may have been set since
 
 
 def process_tags() -> dict[str, str]:
@@ -17,7 +17,7 @@ def process_tags() -> dict[str, str]:
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
-    """Tell whether the process in ``tags`` lives; None if it is another host's, or none is named."""
+    """Whether the process in ``tags`` lives; None if it is another host's, or none is named."""
     if tags.get(_HOST) != socket.gethostname():
         return None
     try:

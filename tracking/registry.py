@@ -11,7 +11,7 @@ from actupose.files import sha256_of
 from actupose.layout import STATE
 from tracking.description import GROUP, RUN_KEY, TrackedRun
 from tracking.model import MODEL_FILES, log_pyfunc
-from tracking.store import connect, failing_as, tracking_uri
+from tracking.store import connect, raise_failures_as, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,7 +112,7 @@ def versions(name: str) -> list[Version]:
     Raises:
         UserError: nothing is registered under it, or the store does not answer.
     """
-    with failing_as(UserError):
+    with raise_failures_as(UserError):
         every = connect().search_model_versions(f"name = '{name}'")
     found = [version for version in every if WEIGHTS in version.tags]
     if not found:
@@ -142,7 +142,7 @@ def aliases(name: str) -> dict[str, int]:
     Raises:
         UserError: the store does not answer.
     """
-    with failing_as(UserError):
+    with raise_failures_as(UserError):
         return {key: int(value) for key, value in connect().get_registered_model(name).aliases.items()}
 
 
@@ -152,7 +152,7 @@ def annotate(name: str, number: int, description: str, tags: Mapping[str, str], 
     Raises:
         UserError: the store does not answer.
     """
-    with failing_as(UserError):
+    with raise_failures_as(UserError):
         client = connect()
         client.update_registered_model(name, rule)
         client.update_model_version(name, str(number), description)
@@ -166,7 +166,7 @@ def set_aliases(name: str, number: int, names: Iterable[str]) -> None:
     Raises:
         UserError: the store does not answer.
     """
-    with failing_as(UserError):
+    with raise_failures_as(UserError):
         client = connect()
         for alias in names:
             client.set_registered_model_alias(name, alias, str(number))
@@ -181,7 +181,7 @@ def fetch_model(address: str) -> Path:
     Raises:
         UserError: no such model, one that is not of this project, or the store does not answer.
     """
-    with failing_as(UserError, f"{address}: "):
+    with raise_failures_as(UserError, f"{address}: "):
         client = connect()
         found = _find(client, address)
         if found is None:

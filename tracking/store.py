@@ -49,7 +49,7 @@ def local_database() -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def undisturbed() -> AbstractContextManager[None]:
+def uninterrupted() -> AbstractContextManager[None]:
     """Hold signals while the block writes to a store that is a local database."""
     return signals_held() if local_database() else nullcontext()
 
@@ -95,7 +95,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Name what MLflow raises when its store, its network or its disk lets it down."""
+    """Name what MLflow raises when its store, its network or its disk fails."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -103,12 +103,12 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def failing_as(kind: type[Exception], where: str = "") -> Iterator[None]:
-    """Turn MLflow's letting us down into an exception of ours: one line that says where and how."""
+def raise_failures_as(kind: type[Exception], where: str = "") -> Iterator[None]:
+    """Turn a failure of MLflow into an exception of ours: one line that says where and how."""
     try:
         yield
     except failures() as error:
-        raise kind(where + why_away(error)) from None
+        raise kind(where + describe_failure(error)) from None
 
 
 def create_run(client: "MlflowClient", experiment: str, name: str, tags: Mapping[str, str]) -> str:
@@ -124,7 +124,7 @@ def log_params(client: "MlflowClient", run_id: str, params: Mapping[str, Any]) -
 
 
 def exists(client: "MlflowClient", run_id: str) -> bool:
-    """Tell whether the store still has a run."""
+    """Whether the store still has a run."""
     from mlflow.exceptions import MlflowException
 
     if not run_id:
@@ -177,12 +177,12 @@ def set_status(client: "MlflowClient", run_id: str, status: Status) -> None:
 
 
 def warning(error: BaseException) -> str:
-    """Warn in one line that and why MLflow was not told."""
-    return f"warning: {why_away(error)}"
+    """Warn in one line that and why MLflow misses something."""
+    return f"warning: {describe_failure(error)}"
 
 
-def why_away(error: BaseException) -> str:
-    """Say in one line which MLflow let us down and how; an address in it has lost its password."""
+def describe_failure(error: BaseException) -> str:
+    """Say in one line which MLflow failed and how; an address in it has lost its password."""
     uri = tracking_uri()
     shown = without_password(uri)
     reason = str(error).replace(uri, shown).partition("\n")[0] or type(error).__name__

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def start_sweep_run(experiment: str, name: str, axes: Mapping[str, str], *, goes_on: bool) -> str | None:
+def start_sweep_run(experiment: str, name: str, axes: Mapping[str, str], *, resumes: bool) -> str | None:
     """Begin the parent run or go on with an earlier start's; None, with a warning, if the server is away."""
     try:
         client = connect()
@@ -34,7 +34,7 @@ def start_sweep_run(experiment: str, name: str, axes: Mapping[str, str], *, goes
             **{f"axis.{key}": text for key, text in axes.items()},
             **origin_tags(),
         }
-        if goes_on and (run_id := latest_run(client, experiment, SWEEP, name)):
+        if resumes and (run_id := latest_run(client, experiment, SWEEP, name)):
             set_status(client, run_id, "RUNNING")
             set_tags(client, run_id, tags)
             return run_id

@@ -11,8 +11,8 @@ from actupose.errors import UserError
 from actupose.layout import PARAMS, STATE
 from actupose.params import Params
 
-_NO_PART_OF_A_RUN = ("benchmarks/", "docs/", "sweeps/", "tests/")
-_OF_THE_RUN = ("dvc.lock", str(PARAMS))
+_EXCLUDED_FOLDERS = ("benchmarks/", "docs/", "sweeps/", "tests/")
+_REPLACED_FILES = ("dvc.lock", str(PARAMS))
 
 
 def tracked_files() -> list[Path]:
@@ -35,11 +35,11 @@ def tracked_files() -> list[Path]:
 
 
 def _is_for_runs(name: str) -> bool:
-    return bool(name) and not name.startswith(_NO_PART_OF_A_RUN) and name not in _OF_THE_RUN
+    return bool(name) and not name.startswith(_EXCLUDED_FOLDERS) and name not in _REPLACED_FILES
 
 
 def make_workspace(folder: Path, files: list[Path], params: str) -> None:
-    """Copy the project's ``files`` anew, with other params; a run's own state (checkpoints) stays.
+    """Copy the project's ``files`` again, with other params; a run's own state (checkpoints) stays.
 
     Outputs of earlier runs come back from DVC's cache, as links: nothing large is copied.
     """
@@ -53,7 +53,7 @@ def make_workspace(folder: Path, files: list[Path], params: str) -> None:
 
 
 def clear_workspace(folder: Path) -> None:
-    """Remove everything but a run's own state: checkpoints, logs, what MLflow has not heard yet."""
+    """Remove everything but a run's own state: checkpoints, logs, what MLflow has not got yet."""
     for entry in folder.iterdir():
         if entry.name != STATE.name:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -36,9 +36,9 @@ def check_locks(folder: Path) -> Check:
 def _judge(paths: Path, holders: dict[int, str], held: list[str]) -> Check:
     written = paths.stat().st_mtime if holders else 0.0
     states = {pid: _state(pid, written) for pid in holders}
-    impostors = [pid for pid, state in states.items() if state == "another"]
-    if impostors:
-        found = f"{_list(holders, impostors)} left files locked, and that number is another process now"
+    reused = [pid for pid, state in states.items() if state == "another"]
+    if reused:
+        found = f"{_list(holders, reused)} left files locked, and that number is another process now"
         return Check(_NAME, "problem", found, f"rm {paths}")
     dead = [pid for pid, state in states.items() if state == "dead"]
     if dead:

@@ -57,7 +57,7 @@ def check_devices(compute: ComputeParams | None) -> Check:
     try:
         device = pick_device(compute.device)
     except UserError:
-        return Check("devices", "problem", found, "compute.device: auto, or mend the driver")
+        return Check("devices", "problem", found, "compute.device: auto, or repair the driver")
     if compute.precision == "bf16-mixed" and emulates_bf16(device):
         return Check("devices", "warning", found, f"compute.precision: 32-true; {device} emulates bf16")
     return Check("devices", "ok", found)

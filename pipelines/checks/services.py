@@ -6,7 +6,7 @@ import urllib.request
 from pipelines.checks.check import Check
 from tracking import (
     OpenRun,
-    StoreAwayError,
+    StoreUnavailableError,
     local_database,
     open_runs,
     tracking_uri,
@@ -23,8 +23,8 @@ def check_runs() -> tuple[list[Check], list[OpenRun]]:
         return [Check("MLflow", "ok", f"{place}: not there yet; the first run makes it")], []
     try:
         runs = open_runs()
-    except StoreAwayError as error:
-        advice = "start the server or mend MLFLOW_TRACKING_URI; until then metrics wait in .state/checkpoints"
+    except StoreUnavailableError as error:
+        advice = "start the server, or correct MLFLOW_TRACKING_URI; metrics wait in .state/checkpoints"
         return [Check("MLflow", "problem", str(error), advice)], []
     return [Check("MLflow", "ok", f"{place} answers"), _judge(runs)], runs
 
@@ -43,7 +43,7 @@ def _judge(runs: list[OpenRun]) -> Check:
 
 
 def check_prefect() -> Check:
-    """Whether the API that flows will be told to use answers."""
+    """Whether the API that flows will use answers."""
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         return Check("Prefect", "ok", "PREFECT_API_URL is not set: a run starts a server of its own")

@@ -13,7 +13,7 @@ _POLL_SECONDS = 1.0
 
 
 @contextmanager
-def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
+def workspace_lock(log: Callable[[str], object]) -> Iterator[None]:
     """Wait until no other pipeline is in this workspace, and keep others out.
 
     The system takes the lock back when this process ends, however it ends.
@@ -21,7 +21,7 @@ def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
     STATE.mkdir(exist_ok=True)
     with LOCK.open("a+") as lock:
         if not take_lock(lock):
-            tell(f"another pipeline is in this workspace (process {LOCK.read_text() or '?'}): waiting for it")
+            log(f"another pipeline is in this workspace (process {LOCK.read_text() or '?'}): waiting for it")
             while not take_lock(lock):
                 time.sleep(_POLL_SECONDS)
         lock.truncate(0)
@@ -31,7 +31,7 @@ def occupied_workspace(tell: Callable[[str], object]) -> Iterator[None]:
 
 
 @contextmanager
-def workspace_if_free() -> Iterator[bool]:
+def try_workspace_lock() -> Iterator[bool]:
     """Keep pipelines out of this workspace if none is in it; yields whether none was."""
     STATE.mkdir(exist_ok=True)
     with LOCK.open("a+") as lock:

@@ -68,7 +68,7 @@ class StopRequest:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signum = number
 
-    def came(self) -> bool:
+    def requested(self) -> bool:
         """Whether there was a signal."""
         return self.signum != 0
 

@@ -13,7 +13,7 @@ from actupose.errors import UserError
 from actupose.inference.boxes import read_boxes
 from actupose.inference.overlay import draw_people, write_picture
 from actupose.inference.people import People
-from actupose.inference.predict import Outcome, Wishes, predict_files
+from actupose.inference.predict import Outcome, PredictOptions, predict_files
 from actupose.inference.predictor import Predictor
 from actupose.inference.sources import find_sources
 from actupose.inference.video import VideoFile, count_frames, read_video
@@ -54,12 +54,12 @@ def write_boxes(path: Path, boxes: dict[str, list[list[float]]]) -> Path:
 
 
 def predict(
-    finder: Predictor, output: Path, *places: Path, boxes: Path | None = None, **wishes: object
+    finder: Predictor, output: Path, *places: Path, boxes: Path | None = None, **changes: object
 ) -> Outcome:
     sources = find_sources(places, leave_out=output)
     known = read_boxes(boxes, {source.name for source in sources}) if boxes else None
-    told = Wishes(**{"batch_size": 64, "min_confidence": 0.3, "overlays": True, **wishes})
-    return predict_files(finder, sources, known, output, told, lambda _: None)
+    options = PredictOptions(**{"batch_size": 64, "min_confidence": 0.3, "overlays": True, **changes})
+    return predict_files(finder, sources, known, output, options, lambda _: None)
 
 
 def test_keypoints_of_a_folder_are_written_as_table_and_as_coco_file(finder, photos, tmp_path):
@@ -263,9 +263,9 @@ def test_the_same_pictures_give_the_same_bytes(finder, photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wish", "told"),
+    ("change", "message"),
     [({"batch_size": 0}, "--batch-size 0"), ({"min_confidence": 1.5}, "--min-confidence 1.5")],
 )
-def test_an_impossible_wish_is_a_users_mistake(wish, told):
-    with pytest.raises(UserError, match=told):
-        Wishes(**{"batch_size": 1, "min_confidence": 0, "overlays": False, **wish})
+def test_an_impossible_option_is_a_users_mistake(change, message):
+    with pytest.raises(UserError, match=message):
+        PredictOptions(**{"batch_size": 1, "min_confidence": 0, "overlays": False, **change})

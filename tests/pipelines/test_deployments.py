@@ -178,8 +178,8 @@ def test_resumed_it_ends_with_the_model_of_an_undisturbed_run(stack, cancelled, 
 @pytest.fixture(scope="module")
 def at_once(stack, first):
     """Three launched at once, the last of them with a mistake."""
-    wishes = ["vae.epochs=4", "vae.epochs=5", "curriculum.pase=2"]
-    return [stack.launch("pipeline/workspace", settings=[wish], stages=["train_vae"]) for wish in wishes]
+    changes = ["vae.epochs=4", "vae.epochs=5", "curriculum.pase=2"]
+    return [stack.launch("pipeline/workspace", settings=[change], stages=["train_vae"]) for change in changes]
 
 
 def test_of_two_users_who_launch_at_once_one_waits_and_both_end_well(stack, at_once):
@@ -204,8 +204,8 @@ def test_new_data_start_the_pipeline_again(stack, first):
     assert quiet.state.message == "nothing has changed"
     new = stack.project / "src/actupose/data/figures/new.txt"  # the built-in data are their code
     new.touch()
-    told = stack.finish("watch-data/watch-data")
-    assert told.state.message == "changed: source, target"
+    noticed = stack.finish("watch-data/watch-data")
+    assert noticed.state.message == "changed: source, target"
     wait_until(lambda: bool(triggered()))
     new.unlink()
     for flow_run in triggered():

@@ -17,7 +17,7 @@ from mlflow_server import all_runs, free_port, running_server
 from waiting import wait_for
 
 from actupose.errors import UserError
-from pipelines.sweep import alone, main
+from pipelines.sweep import exclusive, main
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
@@ -316,5 +316,6 @@ def test_every_sweep_of_the_project_is_valid_and_names_its_command(name, monkeyp
 
 def test_a_second_start_of_the_same_sweep_is_told_so(project: Path, monkeypatch) -> None:
     monkeypatch.chdir(project)
-    with alone("both"), pytest.raises(UserError, match="sweep both is running already"), alone("both"):
+    refused = pytest.raises(UserError, match="sweep both is running already")
+    with exclusive("both"), refused, exclusive("both"):
         pass

@@ -22,7 +22,7 @@ TABLE, COCO, OVERLAYS = "keypoints.parquet", "keypoints.json", "overlays"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PredictOptions:
     """How it is predicted, and what is written.
 
     Attributes:
@@ -65,7 +65,7 @@ def predict_files(
     sources: Sequence[Source],
     boxes: Boxes | None,
     output: Path,
-    wishes: Wishes,
+    options: PredictOptions,
     advance: Callable[[int], None],
 ) -> Outcome:
     """Write ``keypoints.json``, ``keypoints.parquet`` and ``overlays/`` below ``output``, all at the end.
@@ -75,7 +75,7 @@ def predict_files(
         sources: pictures and videos.
         boxes: people of each picture by its name; None: one person that fills it.
         output: a folder; what an earlier prediction left there is replaced.
-        wishes: settings.
+        options: how it is predicted, and what is written.
         advance: told after every picture or frame.
 
     Raises:
@@ -90,17 +90,17 @@ def predict_files(
 
     with (
         _filled(output) as folder,
-        OverlayFolder(folder / OVERLAYS, predictor.skeleton, wishes.min_confidence) as overlays,
+        OverlayFolder(folder / OVERLAYS, predictor.skeleton, options.min_confidence) as overlays,
     ):
         frames = read_frames(sources, boxes, refuse)
-        for frame, people in predict_people(predictor, frames, wishes.batch_size):
+        for frame, people in predict_people(predictor, frames, options.batch_size):
             found.append(people)
-            if wishes.overlays:
+            if options.overlays:
                 overlays.add(frame, people)
             advance(1)
         if not found:
             raise UserError(_nothing_read(refused))
-        write_coco(folder / COCO, found, predictor.skeleton, wishes.min_confidence)
+        write_coco(folder / COCO, found, predictor.skeleton, options.min_confidence)
         table = people_table(found, predictor.skeleton)
         write_table(folder / TABLE, table, people_schema(len(predictor.skeleton)))
     return Outcome(found, refused)
