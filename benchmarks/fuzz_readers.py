@@ -44,7 +44,7 @@ OUTCOMES = ("stored", "rejected", "told", "crash")
 
 def write_good(reader: str, folder: Path) -> Corpus:
     """A corpus that is read without fault, which imports what its reader needs; returns its settings."""
-    settings = TINY_CORPORA[reader](folder / reader)
+    settings: Corpus = TINY_CORPORA[reader](folder / reader)
     assert read(settings, folder / f"{reader} stored") == "stored"
     if reader == "lsp":
         for number in range(11, 1991):  # 20 photos are enough

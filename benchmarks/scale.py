@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,6 +42,11 @@ BATCH = 32
 WORKERS = 2
 
 
+Figures = dict[str, Any]
+Make = Callable[[Path, argparse.Namespace], None]
+Measure = Callable[[Path, argparse.Namespace], Figures]
+
+
 def write_poses(folder: Path, sizes: argparse.Namespace) -> None:
     """A normalised table of random poses."""
     random, count, schema = np.random.default_rng(0), sizes.poses, normalised_schema(len(BODY16))
@@ -58,7 +64,7 @@ def write_poses(folder: Path, sizes: argparse.Namespace) -> None:
             writer.write_table(make_table(schema, columns))
 
 
-def score(folder: Path, sizes: argparse.Namespace) -> dict[str, float | str]:
+def score(folder: Path, sizes: argparse.Namespace) -> Figures:
     """The work of the score stage."""
     vae = build_vae(len(BODY16), load_params(Path("params.yaml")).vae).eval()
     poses = SplitPoses(folder / "poses.parquet", "train", BODY16)
@@ -76,7 +82,7 @@ def write_store(folder: Path, sizes: argparse.Namespace) -> None:
     write_domain(folder, {"train": sizes.images}, sizes.side, BODY16)
 
 
-def read_store(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
+def read_store(folder: Path, sizes: argparse.Namespace) -> Figures:
     """Time to open, of random batches against decoding the same bytes from a list, and through workers."""
     began = time.perf_counter()
     store = ImageStore(folder / "images.arrow")
@@ -104,7 +110,7 @@ def write_folder(folder: Path, sizes: argparse.Namespace) -> None:
         (folder / "photos" / f"{number:06d}.jpg").write_bytes(picture)
 
 
-def ingest_folder(folder: Path, sizes: argparse.Namespace) -> dict[str, float]:
+def ingest_folder(folder: Path, sizes: argparse.Namespace) -> Figures:
     """The ingest stage against two threads that do nothing but decode the same files."""
     params = load_params(Path("params.yaml"))
     photos = FolderData(corpus="folder", root=folder / "photos", test_fraction=0.1, seed=0)
@@ -126,7 +132,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-PARTS = {
+PARTS: dict[str, tuple[Make, Measure]] = {
     "score": (write_poses, score),
     "store": (write_store, read_store),
     "ingest": (write_folder, ingest_folder),
@@ -138,11 +144,11 @@ def run_part(sizes: argparse.Namespace) -> None:
     torch.set_num_threads(2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    told = PARTS[sizes.part][1](sizes.folder, sizes)
+    figures = PARTS[sizes.part][1](sizes.folder, sizes)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told |= {"seconds": seconds, "peak_gb": peak / 1e6, "of_imports_gb": before / 1e6}
-    print(json.dumps(told))
+    figures |= {"seconds": seconds, "peak_gb": peak / 1e6, "of_imports_gb": before / 1e6}
+    print(json.dumps(figures))
 
 
 def run_parts(sizes: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ Spoiler = Callable[[Path, random.Random], None]
 
 NUMBERS = (0, -1, 1, 0.5, 10**18, -(10**400), 1e308, -1e308, float("nan"), float("inf"), True)
 TEXTS = ("", "x", ".", "..", "../../x.jpg", "/etc/hostname", "a\0b", "\ud800", "a\nb", "e\u0301", "a" * 5000)
-OTHERS = (None, [], {}, [[]], [None], {"x": []}, [[0.0, 1.0]] * 21)
+OTHERS: tuple[Any, ...] = (None, [], {}, [[]], [None], {"x": []}, [[0.0, 1.0]] * 21)
 NAMES = (b"e\xcc\x81", "\N{BUG}".encode(), b"\xff\xfe", b"a\nb", b"-rf", b"a  b", b"x" * 250, b"100%d")
 
 
@@ -84,7 +84,7 @@ def spoil_mat(path: Path, draw: random.Random) -> None:
     variables = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
     spoilt = {name: changed(value, draw) for name, value in variables.items()}
     kept = {name: [] if value is None else value for name, value in spoilt.items()}
-    written = io.BytesIO()
+    written: Any = io.BytesIO()  # scipy takes it, its stubs name paths alone
     savemat(written, kept, do_compression=draw.random() < 0.5)
     replace(path, written.getvalue())
 

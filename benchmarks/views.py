@@ -21,7 +21,7 @@ from actupose.params import ViewParams
 BATCH, KEYPOINTS = 32, 16
 SIGMA = 2.0
 RANGES = ViewParams(rotation=60, shear=30, translate=0.05, scale=(0.6, 1.3), flip=0, color=0.25, blur=0)
-GRAY = np.float32([0.299, 0.587, 0.114])
+GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 def batched(images: torch.Tensor, keypoints: torch.Tensor, side: int, cells: int) -> None:
@@ -56,13 +56,13 @@ def jitter(image: np.ndarray, color: np.ndarray) -> np.ndarray:
     mean = (image @ GRAY).mean()
     image = (mean + (image - mean) * color[1]).clip(0, 1)
     gray = (image @ GRAY)[..., None]
-    return (gray + (image - gray) * color[2]).clip(0, 1)
+    return np.asarray(np.clip(gray + (image - gray) * color[2], 0, 1))
 
 
 def draw(x: float, y: float, cells: int) -> np.ndarray:
     """One Gaussian."""
     rows, columns = np.mgrid[:cells, :cells]
-    return np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2))
+    return np.asarray(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * SIGMA**2)))
 
 
 def main() -> None:
