@@ -44,7 +44,7 @@ def run_stage(
     on_line: Callable[[str], None],
     on_progress: Callable[[int, int], None],
 ) -> bool:
-    """Reproduce one stage; False if DVC had its outputs already.
+    """Reproduce one stage; False if it told of no start, because DVC had its outputs already.
 
     Args:
         stage: DVC's name of it.
@@ -59,7 +59,7 @@ def run_stage(
     events: list[dict[str, Any]] = []
 
     def on_event(line: str) -> None:
-        with suppress(ValueError):  # cut off by a full disk
+        with suppress(json.JSONDecodeError):  # cut off by a full disk
             events.append(json.loads(line))
             if events[-1]["event"] == "progress":
                 on_progress(events[-1]["done"], events[-1]["total"])
