@@ -218,6 +218,12 @@ def test_the_graph_is_dvcs(project: Path) -> None:
         read_graph([])
 
 
+def test_stages_come_by_the_length_of_their_way(project: Path) -> None:
+    """One that waits for its needs takes a place from none that could run."""
+    (project / "dvc.yaml").write_text(FAILING)
+    assert list(read_graph([])) == ["first", "apart", "behind"]
+
+
 def test_only_what_has_changed_and_what_is_behind_it_is_stale(copied: Path) -> None:
     graph = read_graph([])
     assert stale_stages(graph) == set()
