@@ -4,11 +4,14 @@ import os
 import signal
 from collections.abc import Iterator
 
+import jaxtyping
 import pytest
+from checked_shapes import check_shapes
 from hypothesis import settings
 
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same every time")
+check_shapes()  # before anything imports the library
 pytest.register_assert_rewrite("corpus_files", "spoilt")  # their asserts tell what differs
 
 LONGEST = (
@@ -35,6 +38,12 @@ def _signals_stay() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def unchecked_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For values that the library itself shall refuse, and for torch.compile, which traces checks too."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 QUIET = {

@@ -104,6 +104,7 @@ def test_equal_scores_lie_at_one_place_of_the_minmax_axis():
     assert curriculum.bin_axis(torch.tensor([7.0, 7.0]), "minmax").tolist() == [0, 0]
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_unknown_axis_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'log'.*rank, minmax, raw"):
         curriculum.bin_axis(torch.rand(3), "log")

@@ -134,6 +134,7 @@ def test_half_precision_maps_are_read_at_full_precision():
     assert found.tolist() == [[[60.25, 50.0]]]
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_unknown_method_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'mean'.*argmax, quarter, dark"):
         heatmap.decode(torch.zeros(1, 1, 2, 2), "mean")
@@ -186,6 +187,7 @@ def test_a_perfect_prediction_peaks_at_one_for_either_loss(sigma):
     torch.testing.assert_close(maps, target, atol=1e-4, rtol=0)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_unknown_loss_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'l1'.*mse, kl"):
         heatmap.heatmaps_from_output(torch.zeros(1, 1, 2, 2), "l1", 1.0)

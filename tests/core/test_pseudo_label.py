@@ -51,6 +51,7 @@ def test_the_gate_per_keypoint_keeps_the_same_share_of_each():
     ]
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_unknown_gate_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'row'.*global, per_keypoint"):
         pseudo_label.confidence_mask(torch.rand(2, 2), 0.5, "row")

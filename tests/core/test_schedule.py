@@ -27,6 +27,7 @@ def test_the_cosine_falls_all_the_way():
     assert rates[2] == pytest.approx((1 + math.cos(2 * math.pi / 7)) / 2)
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_an_unknown_decay_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'linear'.*step, cosine"):
         schedule.learning_rate(1.0, 0, 10, "linear", (), 0.1)

@@ -90,6 +90,7 @@ def test_a_style_net_restyles_where_the_settings_say_adain(project):
     assert project.trainer(params, "source_only").data.style_net is None
 
 
+@pytest.mark.usefixtures("unchecked_types")
 def test_a_compiled_net_is_compiled_once_for_all_mixes():
     settings = StyleParams.model_validate(TINY["style"] | {"kind": "adain", "rate": 1.0, "mix": [0.0, 1.0]})
     net, counter = build_style_net(settings.adain).eval().requires_grad_(False), CompileCounter()

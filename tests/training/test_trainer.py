@@ -92,6 +92,7 @@ def test_worker_processes_change_nothing(project):
 
 @pytest.mark.trial
 @pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape"])
+@pytest.mark.usefixtures("unchecked_types")
 def test_compiled_networks_learn_what_plain_ones_do(project, method):
     losses = []
     for compiled in (False, True):

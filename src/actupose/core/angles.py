@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from actupose.core.indexing import index_columns
@@ -11,15 +12,17 @@ from actupose.core.indexing import index_columns
 MIN_BONE_LENGTH = 1e-3
 
 
-def keypoint_angles(keypoints: Tensor, triplets: Sequence[Sequence[int]]) -> Tensor:
+def keypoint_angles(
+    keypoints: Float[Tensor, "B K 2"], triplets: Sequence[Sequence[int]]
+) -> Float[Tensor, "B J"]:
     """Angle at b between (a - b) and (c - b) for every triplet (a, b, c); not made for gradients.
 
     Args:
-        keypoints: (B, K, 2) in any frame.
+        keypoints: in any frame.
         triplets: J rows of three keypoint positions.
 
     Returns:
-        (B, J) radians, 0 to pi; NaN where a keypoint is NaN or a segment has no length.
+        Radians, 0 to pi; NaN where a keypoint is NaN or a segment has no length.
     """
     a, b, c = (keypoints[:, column] for column in index_columns(triplets, keypoints.device))
     first, second = a - b, c - b
@@ -30,22 +33,24 @@ def keypoint_angles(keypoints: Tensor, triplets: Sequence[Sequence[int]]) -> Ten
     return torch.where(has_length, angle, torch.nan)
 
 
-def triplets_visible(visible: Tensor, triplets: Sequence[Sequence[int]]) -> Tensor:
-    """Which triplets have all three keypoints: (B, K) bool to (B, J) bool."""
+def triplets_visible(visible: Bool[Tensor, "B K"], triplets: Sequence[Sequence[int]]) -> Bool[Tensor, "B J"]:
+    """Which of the J triplets have all three keypoints."""
     a, b, c = index_columns(triplets, visible.device)
     return visible[:, a] & visible[:, b] & visible[:, c]
 
 
-def mean_angular_difference(a: Tensor, b: Tensor, valid_b: Tensor) -> Tensor:
+def mean_angular_difference(
+    a: Float[Tensor, "S J"], b: Float[Tensor, "T J"], valid_b: Bool[Tensor, "T J"]
+) -> Float[Tensor, "S T"]:
     """Difference of every pair of poses: ||a - b|| over the valid triplets / their number (P2 eq. 6).
 
     Args:
-        a: (S, J) radians; NaN is not valid.
-        b: (T, J) radians; NaN is not valid.
-        valid_b: (T, J) bool.
+        a: radians; NaN is not valid.
+        b: radians; NaN is not valid.
+        valid_b: which of ``b`` count.
 
     Returns:
-        (S, T) radians; NaN where a pair shares no valid triplet.
+        Radians; NaN where a pair shares no valid triplet.
     """
     gap = a[:, None] - b[None]
     valid = valid_b[None] & ~gap.isnan()
@@ -53,17 +58,19 @@ def mean_angular_difference(a: Tensor, b: Tensor, valid_b: Tensor) -> Tensor:
     return length / valid.sum(-1)  # 0 / 0 is the promised NaN
 
 
-def bone_cosines(pred: Tensor, true: Tensor, bones: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def bone_cosines(
+    pred: Float[Tensor, "B K 2"], true: Float[Tensor, "B K 2"], bones: Sequence[Sequence[int]]
+) -> tuple[Float[Tensor, "B n"], Bool[Tensor, "B n"]]:
     """Cosine between predicted and true direction of every bone (P2 eq. 5).
 
     Args:
-        pred: (B, K, 2) in any frame.
-        true: (B, K, 2) in the same frame; may be NaN.
+        pred: in any frame.
+        true: in the same frame; may be NaN.
         bones: n rows of (start, end) keypoint positions.
 
     Returns:
-        cosine (B, n), 0 without gradient where either bone has no direction, and (B, n) bool: the true bone
-        has one, so that the cosine means something.
+        Cosines, 0 without gradient where either bone has no direction, and whether the true bone has one, so
+        that the cosine means something.
     """
     starts, ends = index_columns(bones, pred.device)
     pred_bone, true_bone = pred[:, ends] - pred[:, starts], true[:, ends] - true[:, starts]

@@ -7,20 +7,21 @@ import math
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 ScoreAxis = Literal["rank", "minmax", "raw"]
 
 
-def assign_bins(scores: Tensor, num_bins: int) -> Tensor:
+def assign_bins(scores: Float[Tensor, "N"], num_bins: int) -> Int64[Tensor, "N"]:
     """Sort by score and split into bins of equal count; equal scores are ordered by position.
 
     Args:
-        scores: (N,) higher is harder.
+        scores: higher is harder.
         num_bins: 1 to N.
 
     Returns:
-        (N,) int64 bin of every sample; bin sizes differ by at most one.
+        Bin of every sample; bin sizes differ by at most one.
 
     Raises:
         ValueError: more bins than samples, no bin at all, or a score that is not finite.
@@ -46,15 +47,15 @@ def peak_bin(num_bins: int, epoch: int, epochs: int, pace: float) -> int:
     return min(math.floor(pace * num_bins * epoch / epochs), num_bins - 1)
 
 
-def bin_axis(mean_scores: Tensor, axis: ScoreAxis) -> Tensor:
+def bin_axis(mean_scores: Float[Tensor, "Nb"], axis: ScoreAxis) -> Float[Tensor, "Nb"]:
     """Place of every bin on the axis along which sigma is measured; the paper leaves the axis open.
 
     Args:
-        mean_scores: (Nb,) in ascending order.
+        mean_scores: of the bins, in ascending order.
         axis: ``rank`` j / (Nb - 1); ``minmax`` scores scaled to 0..1; ``raw`` scores as they are.
 
     Returns:
-        (Nb,) of the scores' dtype; zeros where there is one bin, or one score for ``minmax``.
+        Places, of the scores' dtype; zeros where there is one bin, or one score for ``minmax``.
 
     Raises:
         ValueError: the axis is unknown.
@@ -72,31 +73,33 @@ def bin_axis(mean_scores: Tensor, axis: ScoreAxis) -> Tensor:
             raise ValueError(f"score axis {axis!r}: one of {', '.join(get_args(ScoreAxis))}")
 
 
-def active_weights(bin_scores: Tensor, epoch: int, epochs: int, pace: float, sigma: float) -> Tensor:
+def active_weights(
+    bin_scores: Float[Tensor, "Nb"], epoch: int, epochs: int, pace: float, sigma: float
+) -> Float[Tensor, "Nb"]:
     """Gaussian around the epoch's peak bin g: exp(-(s_j - s_g)^2 / (2 sigma^2)) (P2 eq. 1).
 
     Args:
-        bin_scores: (Nb,) s, as ``bin_axis`` gives them.
+        bin_scores: s, as ``bin_axis`` gives them.
         epoch: 0-based.
         epochs: of the whole schedule.
         pace: sweeps of the bins in the schedule; beyond the last bin the peak stays there.
         sigma: width on the axis of ``bin_scores``.
 
     Returns:
-        (Nb,) weights, 1 at the peak.
+        Weights, 1 at the peak.
     """
     peak = bin_scores[peak_bin(len(bin_scores), epoch, epochs, pace)]
     return torch.exp(-((bin_scores - peak) ** 2) / (2 * sigma**2))
 
 
-def hard_mining_weights(num_bins: int, hard_fraction: float) -> Tensor:
-    """VAE-HM (P1): 1 for the hardest round(hard_fraction * num_bins) bins, at least one; (Nb,)."""
+def hard_mining_weights(num_bins: int, hard_fraction: float) -> Float[Tensor, "Nb"]:
+    """VAE-HM (P1): 1 for the hardest round(hard_fraction * num_bins) bins, at least one."""
     hard = max(round(hard_fraction * num_bins), 1)
     return (torch.arange(num_bins) >= num_bins - hard).float()
 
 
-def progressive_weights(num_bins: int, epoch: int, epochs: int) -> Tensor:
-    """VAE-CL (P1 3): 1 for the easiest third of the bins, later two thirds, then all; (Nb,).
+def progressive_weights(num_bins: int, epoch: int, epochs: int) -> Float[Tensor, "Nb"]:
+    """VAE-CL (P1 3): 1 for the easiest third of the bins, later two thirds, then all.
 
     The switches fall at one and two thirds of the epochs.
     """
@@ -105,15 +108,15 @@ def progressive_weights(num_bins: int, epoch: int, epochs: int) -> Tensor:
     return (torch.arange(num_bins) < easy).float()
 
 
-def draw_counts(weights: Tensor, available: Tensor) -> Tensor:
+def draw_counts(weights: Float[Tensor, "Nb"], available: Int64[Tensor, "Nb"]) -> Int64[Tensor, "Nb"]:
     """Count the samples to draw of every bin: round(weight * available), at least one of the heaviest bin.
 
     Args:
-        weights: (Nb,) 0 to 1.
-        available: (Nb,) samples in each bin.
+        weights: 0 to 1.
+        available: samples in each bin.
 
     Returns:
-        (Nb,) int64, never above ``available``.
+        Counts, never above ``available``.
     """
     counts = (weights.double() * available).round().long()
     heaviest = torch.where(available > 0, weights, -1).argmax()
@@ -121,16 +124,18 @@ def draw_counts(weights: Tensor, available: Tensor) -> Tensor:
     return counts.minimum(available)
 
 
-def draw_pool(bins: Tensor, weights: Tensor, generator: torch.Generator) -> Tensor:
+def draw_pool(
+    bins: Int64[Tensor, "N"], weights: Float[Tensor, "Nb"], generator: torch.Generator
+) -> Int64[Tensor, "M"]:
     """Draw an epoch's samples: from every bin its ``draw_counts``, without replacement, in random order.
 
     Args:
-        bins: (N,) int64 bin of every sample, on the CPU.
-        weights: (Nb,).
+        bins: of every sample, on the CPU.
+        weights: of the bins, 0 to 1.
         generator: CPU generator; equal generators give equal pools.
 
     Returns:
-        (M,) int64 positions, M >= 1.
+        Positions of samples, M >= 1.
 
     Raises:
         ValueError: there is no sample.
@@ -146,14 +151,14 @@ def draw_pool(bins: Tensor, weights: Tensor, generator: torch.Generator) -> Tens
     return drawn[torch.randperm(len(drawn), generator=generator)]
 
 
-def rerank(vae_scores: Tensor, mean_peaks: Tensor) -> Tensor:
+def rerank(vae_scores: Float[Tensor, "N"], mean_peaks: Float[Tensor, "N"]) -> Float[Tensor, "N"]:
     """Score corrected by the student's confidence: vae_score * K / sum_k peak_k (P2 3.1.2).
 
     Args:
-        vae_scores: (N,) always the VAE's own, so that corrections do not compound.
-        mean_peaks: (N,) mean over keypoints of the heat-map peaks, each clamped to [0.05, 1].
+        vae_scores: always the VAE's own, so that corrections do not compound.
+        mean_peaks: mean over keypoints of the heat-map peaks, each clamped to [0.05, 1].
 
     Returns:
-        (N,): an unsure student makes a sample harder.
+        Scores: an unsure student makes a sample harder.
     """
     return vae_scores / mean_peaks

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
@@ -18,7 +19,7 @@ class _ScaleGradient(torch.autograd.Function):
         return gradient * ctx.factor, None  # type: ignore[attr-defined]
 
 
-def scale_gradient(values: Tensor, factor: float) -> Tensor:
+def scale_gradient(values: Float[Tensor, "*shape"], factor: float) -> Float[Tensor, "*shape"]:
     """The values; what flows back is multiplied by ``factor``: below 1 damps, negative reverses."""
     scaled: Tensor = _ScaleGradient.apply(values, factor)  # type: ignore[no-untyped-call]
     return scaled

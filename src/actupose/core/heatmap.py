@@ -6,31 +6,32 @@ A heat map peaks at about 1 where its keypoint lies; the peak value is the confi
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 DecodeMethod = Literal["argmax", "quarter", "dark"]
 HeatmapLoss = Literal["mse", "kl"]
 
 
-def render_gaussians(keypoints_hm: Tensor, size_hw: tuple[int, int], sigma: float) -> Tensor:
+def render_gaussians(
+    keypoints_hm: Float[Tensor, "B K 2"], size_hw: tuple[int, int], sigma: float
+) -> Float[Tensor, "B K h w"]:
     """Draw Gaussians of height 1 centred at the sub-pixel place.
 
     Args:
-        keypoints_hm: (B, K, 2) cells; NaN draws zeros. A keypoint beyond the border draws the tail that
-            reaches the map.
+        keypoints_hm: cells; NaN draws zeros. One beyond the border draws the tail that reaches the map.
         size_hw: rows and columns of the map.
         sigma: standard deviation, cells.
-
-    Returns:
-        (B, K, h, w).
     """
     height, width = size_hw
     x, y = keypoints_hm.unbind(-1)
     return _bell(y, height, sigma)[..., :, None] * _bell(x, width, sigma)[..., None, :]
 
 
-def render_windows(cells: Tensor, height: int, width: int, sigma: float) -> Tensor:
-    """Gaussians (B, K, h, w) of height 1 at flat cells (B, K), zero beyond 3 sigma along either axis."""
+def render_windows(
+    cells: Int64[Tensor, "B K"], height: int, width: int, sigma: float
+) -> Float[Tensor, "B K h w"]:
+    """Gaussians of height 1 at flat row-major cells, zero beyond 3 sigma along either axis."""
     dx = torch.arange(width, device=cells.device) - (cells % width)[..., None]
     dy = torch.arange(height, device=cells.device) - (cells // width)[..., None]
     column, row = (
@@ -39,30 +40,25 @@ def render_windows(cells: Tensor, height: int, width: int, sigma: float) -> Tens
     return row[..., :, None] * column[..., None, :]
 
 
-def peak_cells(heatmaps: Tensor) -> Tensor:
-    """Flat row-major index of each map's first maximum, -1 where the maximum is not positive.
-
-    Args:
-        heatmaps: (B, K, h, w).
-
-    Returns:
-        (B, K) int64.
-    """
+def peak_cells(heatmaps: Float[Tensor, "B K h w"]) -> Int64[Tensor, "B K"]:
+    """Flat row-major index of each map's first maximum, -1 where the maximum is not positive."""
     peak, cell = heatmaps.flatten(-2).max(-1)
     return torch.where(peak > 0, cell, -1)
 
 
-def decode(heatmaps: Tensor, method: DecodeMethod) -> tuple[Tensor, Tensor]:
+def decode(
+    heatmaps: Float[Tensor, "B K h w"], method: DecodeMethod
+) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
     """Read keypoints and confidences.
 
     Args:
-        heatmaps: (B, K, h, w).
+        heatmaps: as ``heatmaps_from_output`` gives them.
         method: ``argmax`` the first highest cell; ``quarter`` a quarter cell towards the higher neighbour;
             ``dark`` a Newton step on the logarithm (Zhang et al., CVPR 2020, eq. 3-7), exact for a Gaussian.
             Neither refinement moves a peak on the border.
 
     Returns:
-        keypoints (B, K, 2) cells and confidence (B, K), the peak value.
+        Keypoints in cells and their confidence, the peak value.
 
     Raises:
         ValueError: the method is unknown.
@@ -85,15 +81,15 @@ def decode(heatmaps: Tensor, method: DecodeMethod) -> tuple[Tensor, Tensor]:
     return torch.where(interior[..., None], cells + step, cells), confidence
 
 
-def soft_argmax(heatmaps: Tensor) -> Tensor:
+def soft_argmax(heatmaps: Float[Tensor, "B K h w"]) -> Float[Tensor, "B K 2"]:
     """Differentiable place of a keypoint: the mean of the cell coordinates weighted by the map.
 
     Args:
-        heatmaps: (B, K, h, w) as ``heatmaps_from_output`` gives them; values below 0 weigh nothing, and a map
-            without a positive cell gives its centre.
+        heatmaps: as ``heatmaps_from_output`` gives them; values below 0 weigh nothing, and a map without a
+            positive cell gives its centre.
 
     Returns:
-        (B, K, 2) cells.
+        Keypoints in cells.
     """
     mass = _at_least_float32(heatmaps).clamp(min=1e-8)
     mass = mass / mass.sum((-2, -1), keepdim=True)
@@ -103,17 +99,16 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
     return torch.stack(((mass.sum(-2) * columns).sum(-1), (mass.sum(-1) * rows).sum(-1)), -1)
 
 
-def heatmaps_from_output(output: Tensor, loss: HeatmapLoss, sigma: float) -> Tensor:
+def heatmaps_from_output(
+    output: Float[Tensor, "B K h w"], loss: HeatmapLoss, sigma: float
+) -> Float[Tensor, "B K h w"]:
     """Bring a network's raw output to heat maps whose perfect peak is about 1 for either loss.
 
     Args:
-        output: (B, K, h, w), heat maps of a network trained with ``mse``, logits over cells with ``kl``.
+        output: heat maps of a network trained with ``mse``, logits over cells with ``kl``.
         loss: the loss of the training.
         sigma: standard deviation of the training targets, cells; a distribution with this spread times
             2 pi sigma^2 is the Gaussian of height 1.
-
-    Returns:
-        (B, K, h, w).
 
     Raises:
         ValueError: the loss is unknown.
@@ -128,19 +123,21 @@ def heatmaps_from_output(output: Tensor, loss: HeatmapLoss, sigma: float) -> Ten
             raise ValueError(f"heat-map loss {loss!r}: one of {', '.join(get_args(HeatmapLoss))}")
 
 
-def _at_least_float32(values: Tensor) -> Tensor:
+def _at_least_float32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     # bfloat16 has 8 bits: a coordinate near 60 would be off by a quarter cell.
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def _bell(center: Tensor, length: int, sigma: float) -> Tensor:
-    """One axis of the Gaussians: (B, K) centres to (B, K, length), zeros where NaN."""
+def _bell(center: Float[Tensor, "B K"], length: int, sigma: float) -> Float[Tensor, "B K length"]:
+    """One axis of the Gaussians, zeros where NaN."""
     position = torch.arange(length, device=center.device, dtype=center.dtype)
     return torch.exp(-0.5 * ((position - center[..., None]) / sigma) ** 2).nan_to_num(nan=0.0)
 
 
-def _neighbourhood(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Gather the 3 x 3 cells around (x, y), each (B, K): (B, K, 3, 3), rows first; border cells repeat."""
+def _neighbourhood(
+    maps: Float[Tensor, "B K h w"], x: Int64[Tensor, "B K"], y: Int64[Tensor, "B K"]
+) -> Float[Tensor, "B K 3 3"]:
+    """Gather the 3 x 3 cells around (x, y), rows first; border cells repeat."""
     height, width = maps.shape[-2:]
     around = torch.arange(-1, 2, device=maps.device)
     rows = (y[..., None] + around).clamp(0, height - 1)
@@ -149,14 +146,14 @@ def _neighbourhood(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return maps.flatten(-2).gather(-1, flat.flatten(-2)).reshape(flat.shape)
 
 
-def _quarter_step(cells: Tensor) -> Tensor:
-    """(B, K, 3, 3) to (B, K, 2): a quarter cell towards the higher neighbour of either axis."""
+def _quarter_step(cells: Float[Tensor, "B K 3 3"]) -> Float[Tensor, "B K 2"]:
+    """A quarter cell towards the higher neighbour of either axis."""
     slope = torch.stack((cells[..., 1, 2] - cells[..., 1, 0], cells[..., 2, 1] - cells[..., 0, 1]), -1)
     return 0.25 * slope.sign()
 
 
-def _newton_step(log_cells: Tensor) -> Tensor:
-    """(B, K, 3, 3) log heights to (B, K, 2): the step to the top of the parabola, zero where it has none."""
+def _newton_step(log_cells: Float[Tensor, "B K 3 3"]) -> Float[Tensor, "B K 2"]:
+    """The step from log heights to the top of the parabola, zero where it has none."""
     left, right, up, down = (log_cells[..., i, j] for i, j in ((1, 0), (1, 2), (0, 1), (2, 1)))
     dx, dy = (right - left) / 2, (down - up) / 2
     dxx, dyy = right - 2 * log_cells[..., 1, 1] + left, down - 2 * log_cells[..., 1, 1] + up

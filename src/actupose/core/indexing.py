@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 
-def index_columns(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, ...]:
+def index_columns(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Int64[Tensor, "n"], ...]:
     """Columns of equally long index rows: bones give (starts, ends), triplets (a, b, c).
 
     Args:
@@ -15,13 +16,13 @@ def index_columns(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[
         device: where the columns shall lie.
 
     Returns:
-        m tensors (n,) int64, shared between calls: not to be written to.
+        m tensors, shared between calls: not to be written to.
     """
     return _index_columns(tuple(tuple(row) for row in rows), device)
 
 
 @lru_cache(maxsize=64)
-def _index_columns(rows: tuple[tuple[int, ...], ...], device: torch.device) -> tuple[Tensor, ...]:
+def _index_columns(rows: tuple[tuple[int, ...], ...], device: torch.device) -> tuple[Int64[Tensor, "n"], ...]:
     # Cached because copying a Python list to a GPU waits for it. Made outside inference mode because
     # autograd refuses to save an inference tensor, and evaluation may be the first to ask.
     with torch.inference_mode(mode=False):

@@ -1,6 +1,6 @@
 """The processes of one run (ranks, under torchrun): each sees its share of a batch, all see every output.
 
-Whatever has weights is given this rank's share of the batch; what it says is gathered, and the losses, which
+Whatever has weights is given this rank's share of the batch; its output is gathered, and the losses, which
 are cheap, are computed on the whole batch by every rank alike. So no loss, gate or ranking knows of ranks,
 and gradients, which are of the share, are summed. One process is a world of its own; nothing here costs it.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.distributed import ProcessGroup
 
@@ -40,8 +41,8 @@ class _Gather(torch.autograd.Function):
         return share(gradient)  # every rank has computed the whole loss
 
 
-def gather(part: Tensor) -> Tensor:
-    """The whole batch (B, ...) from every rank's share (B / ranks, ...); the gradient is of the own share."""
+def gather(part: Shaped[Tensor, "share *rest"]) -> Shaped[Tensor, "B *rest"]:
+    """The whole batch from every rank's share of it; the gradient is of the own share."""
     if world_size() == 1:
         return part
     whole: Tensor = _Gather.apply(part)  # type: ignore[no-untyped-call]
@@ -62,7 +63,7 @@ class _Sum(torch.autograd.Function):
         return gradient
 
 
-def sum_over_ranks(values: Tensor) -> Tensor:
+def sum_over_ranks(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Sum over the ranks of a statistic of their shares, differentiable."""
     total: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
     return total
@@ -90,14 +91,14 @@ def any_rank(*flags: bool) -> list[bool]:
     return [bool(flag) for flag in raised.tolist()]
 
 
-def gather_rows(part: Tensor) -> Tensor:
-    """Rows (M, ...) of every rank, on the CPU, one after the other; all ranks have as many."""
+def gather_rows(part: Shaped[Tensor, "share *rest"]) -> Shaped[Tensor, "rows *rest"]:
+    """Rows of every rank, on the CPU, one after the other; all ranks have as many."""
     if world_size() == 1:
         return part
     return _collect(part, _host_group())
 
 
-def _collect(part: Tensor, group: ProcessGroup | None) -> Tensor:
+def _collect(part: Shaped[Tensor, "share *rest"], group: ProcessGroup | None) -> Shaped[Tensor, "rows *rest"]:
     """Every rank's part, one after the other."""
     part = part.contiguous()
     parts = [torch.empty_like(part) for _ in range(world_size())]

@@ -1,20 +1,26 @@
 """Giving a batch the look of another: amplitudes of low frequencies (FDA, Yang and Soatto, CVPR 2020)."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def mix_amplitudes(content: Tensor, style: Tensor, mix: float | Tensor, band: float) -> Tensor:
+def mix_amplitudes(
+    content: Float[Tensor, "B C H W"],
+    style: Float[Tensor, "B C H W"],
+    mix: float | Float[Tensor, ""],
+    band: float,
+) -> Float[Tensor, "B C H W"]:
     """Draw the amplitudes of the content's low frequencies towards those of the style; phases stay.
 
     Args:
-        content: (B, C, H, W), RGB in 0..1; sample i takes its look from ``style``'s sample i.
-        style: the same shape.
+        content: RGB in 0..1; sample i takes its look from ``style``'s sample i.
+        style: RGB in 0..1.
         mix: 0 leaves the content, 1 takes the style's amplitudes.
         band: highest frequency touched along either axis, cycles a pixel (FDA's beta); 0 is the mean colour.
 
     Returns:
-        (B, C, H, W), clipped to 0..1.
+        RGB, clipped to 0..1.
     """
     height, width = content.shape[-2:]
     spectrum = torch.fft.rfft2(content)
@@ -27,22 +33,23 @@ def mix_amplitudes(content: Tensor, style: Tensor, mix: float | Tensor, band: fl
     return mixed.clamp(0, 1)
 
 
-def match_statistics(content: Tensor, style: Tensor, mix: float | Tensor) -> Tensor:
+def match_statistics(
+    content: Float[Tensor, "B C H W"], style: Float[Tensor, "B C h w"], mix: float | Float[Tensor, ""]
+) -> Float[Tensor, "B C H W"]:
     """AdaIN (Huang and Belongie, ICCV 2017, eq. 8): a content's features with a style's means and deviations.
 
     Args:
-        content: (B, C, H, W) features; sample i takes its statistics from ``style``'s sample i.
-        style: (B, C, H', W').
+        content: features; sample i takes its statistics from ``style``'s sample i.
+        style: features of the same layer.
         mix: 0 leaves the content, 1 takes the style's statistics.
-
-    Returns:
-        (B, C, H, W).
     """
     (mean_c, std_c), (mean_s, std_s) = channel_statistics(content), channel_statistics(style)
     return torch.lerp(content, (content - mean_c) / std_c * std_s + mean_s, mix)
 
 
-def channel_statistics(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (B, C, 1, 1) over space; 1e-5 is added to the unbiased variance."""
+def channel_statistics(
+    features: Float[Tensor, "B C H W"],
+) -> tuple[Float[Tensor, "B C 1 1"], Float[Tensor, "B C 1 1"]]:
+    """Mean and deviation over space; 1e-5 is added to the unbiased variance."""
     variance, mean = torch.var_mean(features, dim=(2, 3), keepdim=True)
     return mean, (variance + 1e-5).sqrt()
