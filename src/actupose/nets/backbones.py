@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import torch.nn.functional as F
+from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
@@ -39,8 +40,8 @@ class Backbone(nn.Module):
         self.net = net
         self.channels = int(net.channels[-1])
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Feature map (B, C, H / stride, W / stride) of normalised images (B, 3, H, W)."""
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+        """Feature map of normalised images; a cell is ``stride`` pixels wide."""
         if self.is_patched:
             size = [side // self.stride * _PATCH for side in images.shape[-2:]]
             images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.indexing import index_columns
@@ -11,11 +12,11 @@ from actupose.skeleton import Skeleton
 
 
 class DomainLogits(NamedTuple):
-    """One logit an image (B,), a keypoint (B, K) and a bone (B, number of bones)."""
+    """One logit an image, a keypoint and a bone."""
 
-    image: Tensor
-    keypoint: Tensor
-    bone: Tensor
+    image: Float[Tensor, "B"]
+    keypoint: Float[Tensor, "B K"]
+    bone: Float[Tensor, "B bones"]
 
 
 class DomainClassifiers(nn.Module):
@@ -31,13 +32,15 @@ class DomainClassifiers(nn.Module):
         self.keypoint = _classifier(channels, hidden, len(skeleton))
         self.bone = _classifier(2 * channels, hidden, len(skeleton.bones))
 
-    def forward(self, features: Tensor, keypoints: Tensor) -> DomainLogits:
-        """Logits from pooled features (B, D) and features under keypoints (B, K, C)."""
-        starts, ends = index_columns(self.bones, keypoints.device)
-        pairs = torch.cat((keypoints[:, starts], keypoints[:, ends]), dim=2)
+    def forward(
+        self, features: Float[Tensor, "B D"], keypoint_features: Float[Tensor, "B K C"]
+    ) -> DomainLogits:
+        """Logits from pooled features of the image and features under its keypoints."""
+        starts, ends = index_columns(self.bones, keypoint_features.device)
+        pairs = torch.cat((keypoint_features[:, starts], keypoint_features[:, ends]), dim=2)
         return DomainLogits(
             self.image(features)[:, 0],
-            self.keypoint(keypoints).diagonal(dim1=1, dim2=2),
+            self.keypoint(keypoint_features).diagonal(dim1=1, dim2=2),
             self.bone(pairs).diagonal(dim1=1, dim2=2),
         )
 

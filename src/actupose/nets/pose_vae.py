@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
@@ -11,7 +12,10 @@ from actupose.params import VaeParams
 
 
 class PoseVae(nn.Module):
-    """Normalised poses (B, 2K), invisible keypoints zero, through a Gaussian latent and back."""
+    """Normalised poses through a Gaussian latent and back.
+
+    A pose is a row of D = 2 K numbers, x and y of every keypoint in turn, zero where invisible.
+    """
 
     def __init__(self, num_keypoints: int, settings: VaeParams) -> None:
         super().__init__()
@@ -20,12 +24,16 @@ class PoseVae(nn.Module):
         self.encoder = _mlp((width, *settings.hidden, 2 * settings.latent))
         self.decoder = _mlp((settings.latent, *reversed(settings.hidden), width))
 
-    def encode(self, poses: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance (B, latent) of the posterior."""
+    def encode(
+        self, poses: Float[Tensor, "B D"]
+    ) -> tuple[Float[Tensor, "B latent"], Float[Tensor, "B latent"]]:
+        """Mean and log variance of the posterior."""
         mean, log_variance = self.encoder(poses).chunk(2, dim=1)
         return mean, log_variance.clamp(-20, 10)
 
-    def forward(self, poses: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, poses: Float[Tensor, "B D"], noise: Float[Tensor, "B latent"]
+    ) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B latent"], Float[Tensor, "B latent"]]:
         """Reconstruction of a sample (``noise`` is standard normal), mean, log variance."""
         mean, log_variance = self.encode(poses)
         return self.decoder(mean + noise * torch.exp(0.5 * log_variance)), mean, log_variance
@@ -37,21 +45,25 @@ def build_vae(num_keypoints: int, settings: VaeParams) -> PoseVae:
         return PoseVae(num_keypoints, settings)
 
 
-def squared_error(poses: Tensor, reconstruction: Tensor, visible: Tensor) -> Tensor:
-    """(B,) sum of squared errors over visible keypoints, rescaled by K / visible (P1 eq. 1).
+def squared_error(
+    poses: Float[Tensor, "B D"], reconstruction: Float[Tensor, "B D"], visible: Bool[Tensor, "B K"]
+) -> Float[Tensor, "B"]:
+    """Sum of squared errors over visible keypoints, rescaled by K / visible (P1 eq. 1).
 
     Args:
-        poses: (B, 2K).
-        reconstruction: (B, 2K).
-        visible: (B, K) bool, at least one a row.
+        poses: normalised, in rows as :class:`PoseVae` takes them.
+        reconstruction: likewise.
+        visible: which keypoints count, at least one of a pose.
     """
     errors = (poses - reconstruction).square().unflatten(1, (-1, 2)).sum(dim=2)
     scores: Tensor = (errors * visible).sum(dim=1) * visible.shape[1] / visible.sum(dim=1)
     return scores
 
 
-def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """(B,) KL of N(mean, variance) to N(0, I)."""
+def kl_divergence(
+    mean: Float[Tensor, "B latent"], log_variance: Float[Tensor, "B latent"]
+) -> Float[Tensor, "B"]:
+    """KL of N(mean, variance) to N(0, I)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
 
 

@@ -1,6 +1,7 @@
 """BatchNorm over the whole batch when every rank holds a share of it."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.ranks import sum_over_ranks, world_size
@@ -9,8 +10,8 @@ from actupose.core.ranks import sum_over_ranks, world_size
 class RankBatchNorm2d(nn.BatchNorm2d):
     """Statistics of all ranks' shares, on the CPU too, where torch's SyncBatchNorm does not run."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Images (B / ranks, C, H, W), normalised; running statistics move as those of the whole batch."""
+    def forward(self, input: Float[Tensor, "share C H W"]) -> Float[Tensor, "share C H W"]:
+        """This rank's share of the batch, normalised; running statistics move as those of the whole batch."""
         if not self.training:
             return super().forward(input)
         values = input.float()
@@ -22,7 +23,7 @@ class RankBatchNorm2d(nn.BatchNorm2d):
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
 
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+    def _remember(self, mean: Float[Tensor, "C"], variance: Float[Tensor, "C"]) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None and self.momentum is not None
         self.num_batches_tracked.add_(1)

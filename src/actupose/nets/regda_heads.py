@@ -1,6 +1,7 @@
 """RegDA's second head: the adversarial regressor on the pose network's last feature map."""
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
@@ -9,13 +10,13 @@ from actupose.params import NetworkParams
 
 
 class AdversarialHead(nn.Module):
-    """Feature map (B, C, h, w) to raw heat maps (B, K, h, w): a twin of the main head."""
+    """Feature map to raw heat maps: a twin of the main head."""
 
     def __init__(self, num_keypoints: int, settings: NetworkParams) -> None:
         super().__init__()
         self.head = build_head(settings.deconv_channels, num_keypoints, settings.head_layers)
 
-    def forward(self, upsampled: Tensor) -> Tensor:
+    def forward(self, upsampled: Float[Tensor, "B C h w"]) -> Float[Tensor, "B K h w"]:
         """Raw heat maps, in float32 as the main head's."""
         with torch.autocast(upsampled.device.type, enabled=False):
             heatmaps: Tensor = self.head(upsampled.float())

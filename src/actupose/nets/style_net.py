@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
@@ -38,7 +39,7 @@ class StyleNet(nn.Module):
             self.to_input.weight.copy_(torch.eye(3)[:, :, None, None])
             nn.init.zeros_(self.to_input.get_parameter("bias"))
 
-    def encode(self, images: Tensor) -> list[Tensor]:
+    def encode(self, images: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B ..."]]:
         """Features of every level; the last one is the code."""
         features, found = self.to_input(images), []
         for level in self.levels:
@@ -46,8 +47,13 @@ class StyleNet(nn.Module):
             found.append(features)
         return found
 
-    def forward(self, content: Tensor, style: Tensor, mix: float | Tensor) -> Tensor:
-        """Images (B, 3, H, W) clipped to 0..1; sample i takes the look of the style's sample i."""
+    def forward(
+        self,
+        content: Float[Tensor, "B 3 H W"],
+        style: Float[Tensor, "B 3 h w"],
+        mix: float | Float[Tensor, ""],
+    ) -> Float[Tensor, "B 3 H W"]:
+        """Images clipped to 0..1; sample i takes the look of the style's sample i."""
         code = match_statistics(self.encode(content)[-1], self.encode(style)[-1], mix)
         decoded: Tensor = self.decoder(code)
         return decoded.clamp(0, 1)

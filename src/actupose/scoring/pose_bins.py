@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from jaxtyping import Float, Float32, Int64, Integer
 from torch import Tensor
 
 from actupose.core.angles import keypoint_angles, mean_angular_difference
@@ -48,7 +49,7 @@ class SplitPoses:
         for batch in read_batches(self.path, schema, ["sample_id", "split", "pose", "visible"]):
             yield batch.filter(pc.equal(batch.column("split"), self.split))
 
-    def take(self, rows: np.ndarray) -> pa.Table:
+    def take(self, rows: Integer[np.ndarray, "M"]) -> pa.Table:
         """The rows at ascending positions in the split."""
         first, parts = 0, []
         for batch in self.batches():
@@ -58,8 +59,8 @@ class SplitPoses:
         return pa.concat_tables(parts)
 
 
-def score_split(vae: PoseVae, poses: SplitPoses) -> tuple[pa.Array, np.ndarray]:
-    """Sample ids and scores (N,), in the order of the table."""
+def score_split(vae: PoseVae, poses: SplitPoses) -> tuple[pa.Array, Float32[np.ndarray, "N"]]:
+    """Sample ids and scores, in the order of the table."""
     names, scores = [], [np.empty(0, np.float32)]
     for batch in poses.batches():
         names += batch.column("sample_id").chunks
@@ -68,7 +69,7 @@ def score_split(vae: PoseVae, poses: SplitPoses) -> tuple[pa.Array, np.ndarray]:
 
 
 def bin_tables(
-    names: pa.Array, scores: np.ndarray, poses: SplitPoses, num_bins: int
+    names: pa.Array, scores: Float32[np.ndarray, "N"], poses: SplitPoses, num_bins: int
 ) -> tuple[pa.Table, pa.Table]:
     """Scores table ordered by rank, and the table of bins with their pose variation (P2 figure 3).
 
@@ -97,7 +98,12 @@ def bin_tables(
     return make_table(SCORES, columns), _bins_table(poses, order, ranked, bins)
 
 
-def _bins_table(poses: SplitPoses, order: np.ndarray, scores: np.ndarray, bins: np.ndarray) -> pa.Table:
+def _bins_table(
+    poses: SplitPoses,
+    order: Integer[np.ndarray, "N"],
+    scores: Float32[np.ndarray, "N"],
+    bins: Int64[np.ndarray, "N"],
+) -> pa.Table:
     members = np.split(np.arange(len(bins)), np.flatnonzero(np.diff(bins)) + 1)  # ranks of every bin
     sampled = [_sample(ranks, index) for index, ranks in enumerate(members)]
     angles = _angles(poses, order[np.concatenate(sampled)]).split([len(ranks) for ranks in sampled])
@@ -117,22 +123,22 @@ def _bins_table(poses: SplitPoses, order: np.ndarray, scores: np.ndarray, bins: 
     )
 
 
-def _sample(members: np.ndarray, index: int) -> np.ndarray:
+def _sample(members: Int64[np.ndarray, "members"], index: int) -> Int64[np.ndarray, "sampled"]:
     chosen = torch.randperm(len(members), generator=generator(0, "bin variation", index))
     sample: np.ndarray = members[chosen[:POSES_PER_BIN].numpy()]
     return sample
 
 
-def _angles(poses: SplitPoses, rows: np.ndarray) -> Tensor:
-    """(M, J) keypoint angles of the poses at positions (M,), NaN where a keypoint is not visible."""
+def _angles(poses: SplitPoses, rows: Integer[np.ndarray, "M"]) -> Float[Tensor, "M J"]:
+    """Keypoint angles of the poses at these positions, radians, NaN where a keypoint is not visible."""
     ascending, place = np.unique(rows, return_inverse=True)
     values, visible = pose_tensors(poses.take(ascending))
     keypoints = torch.where(visible[:, :, None], values.unflatten(1, (-1, 2)), torch.nan)
     return keypoint_angles(keypoints, poses.skeleton.triplets)[torch.from_numpy(place)]
 
 
-def _variation(angles: Tensor) -> list[float]:
-    """Mean, deviation and quantiles of the angular difference between poses of a bin, from angles (M, J)."""
+def _variation(angles: Float[Tensor, "M J"]) -> list[float]:
+    """Mean, deviation and quantiles of the angular difference between poses of a bin, radians."""
     difference = mean_angular_difference(angles, angles, torch.isfinite(angles))
     pairs = difference[tuple(torch.triu_indices(len(angles), len(angles), offset=1))]
     pairs = pairs[torch.isfinite(pairs)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import torch
+from jaxtyping import Bool, Float
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
@@ -22,21 +23,24 @@ from actupose.tables import HISTORY, history_table, list_values, write_table
 SCORING_BATCH = 4096  # poses whose layers stay in the cache
 
 
-def pose_tensors(normalised: pa.Table) -> tuple[Tensor, Tensor]:
-    """Poses (N, 2K), zero where not visible, and visible (N, K) of a normalised table."""
+def pose_tensors(normalised: pa.Table) -> tuple[Float[Tensor, "N D"], Bool[Tensor, "N K"]]:
+    """Poses of a normalised table as :class:`PoseVae` takes them, and which keypoints are visible."""
     visible = torch.from_numpy(list_values(normalised, "visible"))
     poses = torch.from_numpy(list_values(normalised, "pose"))
     return torch.where(visible.repeat_interleave(2, dim=1), poses, 0.0), visible
 
 
 def train_vae(
-    poses: Tensor, visible: Tensor, settings: VaeParams, on_epoch: Callable[[int], None]
+    poses: Float[Tensor, "N D"],
+    visible: Bool[Tensor, "N K"],
+    settings: VaeParams,
+    on_epoch: Callable[[int], None],
 ) -> tuple[PoseVae, list[dict[str, float]]]:
     """Train on normalised poses; returns the VAE and the mean loss terms of every epoch.
 
     Args:
-        poses: (N, 2K), zero where not visible.
-        visible: (N, K) bool.
+        poses: as :func:`pose_tensors` gives them.
+        visible: which keypoints count.
         settings: widths, weight of the KL term, epochs, seed.
         on_epoch: called with the number of each finished epoch.
 
@@ -59,8 +63,8 @@ def train_vae(
 def _train_epoch(
     vae: PoseVae,
     optimizer: torch.optim.Optimizer,
-    poses: Tensor,
-    visible: Tensor,
+    poses: Float[Tensor, "N D"],
+    visible: Bool[Tensor, "N K"],
     settings: VaeParams,
     epoch: int,
 ) -> dict[str, float]:
@@ -79,12 +83,14 @@ def _train_epoch(
 
 
 @torch.no_grad()
-def score_poses(vae: PoseVae, poses: Tensor, visible: Tensor) -> Tensor:
-    """(N,) score: squared reconstruction error with the decoder fed the mean; high = little support."""
+def score_poses(
+    vae: PoseVae, poses: Float[Tensor, "N D"], visible: Bool[Tensor, "N K"]
+) -> Float[Tensor, "N"]:
+    """Squared reconstruction error with the decoder fed the mean; high = little support."""
     return torch.cat(
         [
-            squared_error(batch, vae.decoder(vae.encode(batch)[0]), seen)
-            for batch, seen in zip(poses.split(SCORING_BATCH), visible.split(SCORING_BATCH), strict=True)
+            squared_error(batch, vae.decoder(vae.encode(batch)[0]), shown)
+            for batch, shown in zip(poses.split(SCORING_BATCH), visible.split(SCORING_BATCH), strict=True)
         ]
     )
 
