@@ -7,7 +7,7 @@ _UNPRINTED = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class UserError(Exception):
-    """A mistake the user can mend: the message is one line that says what, where and what to do.
+    """A mistake the user can correct: the message is one line that says what, where and what to do.
 
     Entry points print it without a traceback and exit with status 2.
     """

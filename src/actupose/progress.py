@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of ``total`` units; each call of what is yielded advances it by one, whatever it is told."""
+    """A bar of ``total`` units; each call of what is yielded advances it by one, whatever its argument."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -95,7 +95,7 @@ FLOW = _schema(vae_bin=pa.int64(), bin=pa.int64(), count=pa.int64())
 
 
 def epoch_predictions_schema(num_keypoints: int) -> pa.Schema:
-    """What the model said of the target's test images after each epoch: no labels.
+    """Predictions for the target's test images after each epoch: no labels.
 
     ``cell`` is the flat heat-map arg-max (-1 where the peak is not positive), for the literature's metric.
     """
@@ -253,7 +253,7 @@ def _checked(path: Path, table: pa.Table, schema: pa.Schema, columns: Sequence[s
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if fault := _misfit(table, wanted):
         raise UserError(f"{path}: {fault}; run its stage again")
-    return table.cast(wanted.with_metadata(table.schema.metadata))  # Parquet names the values of lists anew
+    return table.cast(wanted.with_metadata(table.schema.metadata))  # Parquet renames the values of lists
 
 
 def _misfit(table: pa.Table, wanted: pa.Schema) -> str | None:

@@ -1,4 +1,4 @@
-"""Giving a batch the look of another: amplitudes of low frequencies (FDA, Yang and Soatto, CVPR 2020)."""
+"""Transfer of style between batches: low-frequency amplitudes (FDA, Yang and Soatto, CVPR 2020), AdaIN."""
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ def mix_amplitudes(
     """Draw the amplitudes of the content's low frequencies towards those of the style; phases stay.
 
     Args:
-        content: RGB in 0..1; sample i takes its look from ``style``'s sample i.
+        content: RGB in 0..1; sample i takes the amplitudes of ``style``'s sample i.
         style: RGB in 0..1.
         mix: 0 leaves the content, 1 takes the style's amplitudes.
         band: highest frequency touched along either axis, cycles a pixel (FDA's beta); 0 is the mean colour.
@@ -24,11 +24,11 @@ def mix_amplitudes(
     """
     height, width = content.shape[-2:]
     spectrum = torch.fft.rfft2(content)
-    amplitude, wanted = spectrum.abs(), torch.fft.rfft2(style).abs()
+    amplitude, style_amplitude = spectrum.abs(), torch.fft.rfft2(style).abs()
     rows = torch.fft.fftfreq(height, device=content.device).abs() <= band
     columns = torch.fft.rfftfreq(width, device=content.device) <= band
     is_low = rows[:, None] & columns
-    factor = torch.where(is_low, torch.lerp(amplitude, wanted, mix) / amplitude.clamp(min=1e-6), 1.0)
+    factor = torch.where(is_low, torch.lerp(amplitude, style_amplitude, mix) / amplitude.clamp(min=1e-6), 1.0)
     mixed: Tensor = torch.fft.irfft2(spectrum * factor, s=(height, width))
     return mixed.clamp(0, 1)
 

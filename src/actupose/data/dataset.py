@@ -91,7 +91,7 @@ class DomainImages(Dataset[Any]):
                 self,
                 batch_sampler=self._plan,
                 num_workers=workers,
-                collate_fn=_as_is,
+                collate_fn=_identity,
                 worker_init_fn=_leave_group,
                 pin_memory=torch.cuda.is_available(),
                 persistent_workers=workers > 0,
@@ -116,12 +116,12 @@ class _Plan:
 def _leave_group(_worker: int) -> None:
     """A signal to the whole group is for the parent, which fails if its workers end before it has saved.
 
-    They end with it all the same: it tells them, and they look after it every few seconds.
+    They end with it all the same: it signals them, and they check for it every few seconds.
     """
     os.setpgrp()
 
 
-def _as_is(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples
+def _identity(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a list of samples
     return batch
 
 

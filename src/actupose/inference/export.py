@@ -94,7 +94,7 @@ def _write(served: nn.Module, model: PoseModel, path: Path) -> None:
     side = model.info.image_size
     noisy = logging.getLogger("torch.onnx")
     level = noisy.level
-    noisy.setLevel(logging.ERROR)  # it tells of torchvision's operators, which no model here has
+    noisy.setLevel(logging.ERROR)  # it warns of torchvision's operators, which no model here has
     try:
         with warnings.catch_warnings(action="ignore"):
             program = torch.onnx.export(

@@ -55,7 +55,7 @@ class People:
 
 
 def read_frames(sources: Sequence[Source], boxes: Boxes | None, refuse: Refuse) -> Iterator[Frame]:
-    """Frames of all sources in order; what cannot be read, and a video cut short, is told to ``refuse``."""
+    """Frames of all sources in order; what cannot be read, and a video cut short, is passed to ``refuse``."""
     for is_video, group in groupby(sources, key=lambda source: source.is_video):
         if is_video:
             for source in group:

@@ -19,11 +19,11 @@ class RankBatchNorm2d(nn.BatchNorm2d):
         mean = sum_over_ranks(values.sum(dim=(0, 2, 3))) / count
         centred = values - mean[:, None, None]
         variance = sum_over_ranks(centred.square().sum(dim=(0, 2, 3))) / count
-        self._remember(mean.detach(), variance.detach() * (count / (count - 1)))
+        self._update_running(mean.detach(), variance.detach() * (count / (count - 1)))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
 
-    def _remember(self, mean: Float[Tensor, "C"], variance: Float[Tensor, "C"]) -> None:
+    def _update_running(self, mean: Float[Tensor, "C"], variance: Float[Tensor, "C"]) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None and self.momentum is not None
         self.num_batches_tracked.add_(1)

@@ -28,7 +28,7 @@ VGG19: tuple[tuple[Step, ...], ...] = (
 
 
 class StyleNet(nn.Module):
-    """Content and style images to the content in the style's look."""
+    """Content and style images to content images in the style of the others."""
 
     def __init__(self, levels: Sequence[Sequence[Step]]) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class StyleNet(nn.Module):
         style: Float[Tensor, "B 3 h w"],
         mix: float | Float[Tensor, ""],
     ) -> Float[Tensor, "B 3 H W"]:
-        """Images clipped to 0..1; sample i takes the look of the style's sample i."""
+        """Images clipped to 0..1; sample i takes the statistics of the style's sample i."""
         code = match_statistics(self.encode(content)[-1], self.encode(style)[-1], mix)
         decoded: Tensor = self.decoder(code)
         return decoded.clamp(0, 1)

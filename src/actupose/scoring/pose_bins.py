@@ -1,7 +1,7 @@
 """Score a split's poses with the VAE and sort them into bins (P1 2.1-2.2), millions of them in little memory.
 
-Poses pass by in batches; what stays of each is its name and its score. Only the few of every bin that tell
-its pose variation are read again.
+Poses are read in batches; what stays of each is its name and its score. Only the few of every bin by which
+its pose variation is measured are read again.
 """
 
 from collections.abc import Iterator

@@ -35,7 +35,7 @@ def scene(yaw_degrees=0.0, side=64, **degrees):
 
 
 def seen(placed, name):
-    return bool(placed.seen[0, BODY16.index(name)])
+    return bool(placed.unoccluded[0, BODY16.index(name)])
 
 
 def x_of(placed, name):
@@ -108,7 +108,7 @@ def test_a_wrist_behind_the_back_is_hidden_from_the_front_only():
 
 def test_a_standing_person_shows_every_keypoint_from_front_and_back():
     for yaw in (0, 180):
-        assert scene(yaw, right_shoulder_abduct=15, left_shoulder_abduct=15).seen.all()
+        assert scene(yaw, right_shoulder_abduct=15, left_shoulder_abduct=15).unoccluded.all()
 
 
 def test_an_occluder_hides_the_keypoints_under_it():
@@ -178,7 +178,7 @@ def test_visibility_agrees_with_the_part_seen_in_the_image():
     part = nearest[row * 192 + column]
     assert (part >= 0).all()
     carried = BODY.carries[part, torch.arange(16)]
-    assert placed.seen[0][carried].all()
+    assert placed.unoccluded[0][carried].all()
     assert carried.sum() >= 10
 
 

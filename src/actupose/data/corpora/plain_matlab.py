@@ -1,7 +1,7 @@
 """MATLAB files from outside (version 5, as MATLAB 5 to 7.2 write them): arrays of numbers, and nothing else.
 
-SciPy's reader believes the types and lengths that a damaged file tells, and ends the whole process; here they
-are checked against the bytes that are there.
+SciPy's reader believes the types and lengths that a damaged file announces, and ends the whole process; here
+they are checked against the bytes that are there.
 """
 
 import struct
@@ -70,7 +70,7 @@ def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview
     at = 0
     while at < len(content):
         (tag,) = struct.unpack_from(f"{order}I", content, at)
-        if tag >> 16:  # up to four bytes lie within the tag, which tells their number too
+        if tag >> 16:  # up to four bytes lie within the tag, which holds their number too
             kind, size, start, at = tag & 0xFFFF, tag >> 16, at + 4, at + 8
         else:
             (size,) = struct.unpack_from(f"{order}I", content, at + 4)

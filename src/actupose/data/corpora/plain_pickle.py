@@ -16,7 +16,7 @@ from actupose.data.corpora.records import check_label_file
 from actupose.errors import UserError
 
 CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"})
-NUMBERED = frozenset({"PUT", "LONG_BINPUT"})  # keep a value at a place of which the file tells the number
+NUMBERED = frozenset({"PUT", "LONG_BINPUT"})  # memoise a value under a number that the file gives
 
 
 def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever the pickle held

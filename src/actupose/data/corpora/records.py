@@ -89,7 +89,7 @@ class Refusal(Exception):  # noqa: N818 - it refuses one input, nothing has gone
 
 
 class Entry(BaseModel):
-    """Base of one entry of a label file: types are taken at their word, further fields ignored."""
+    """Base of one entry of a label file: types are not converted, further fields ignored."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 

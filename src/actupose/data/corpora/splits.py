@@ -13,5 +13,5 @@ def draw_test(count: int, seed: int, at_most: int = MAX_TEST) -> frozenset[int]:
 
 
 def draw_again(count: int, seed: int, draws: int = MAX_TEST) -> list[int]:
-    """``draws`` positions among ``count``, each drawn anew: some come twice, some never."""
+    """``draws`` positions among ``count``, drawn with replacement."""
     return random.Random(seed).choices(range(count), k=draws) if count else []

@@ -24,7 +24,7 @@ from actupose.data.figures.looks import (
 )
 from actupose.data.figures.people import PEOPLE
 from actupose.data.figures.poses import PoseMix
-from actupose.data.figures.render import Hits, cast_rays, keypoints_seen
+from actupose.data.figures.render import Hits, cast_rays, keypoints_unoccluded
 from actupose.data.figures.scenery import hidden_by_occluder
 from actupose.data.figures.subject import Subject
 from actupose.errors import UserError
@@ -63,7 +63,7 @@ class Scene:
     Attributes:
         solids: primitives in the world.
         keypoints: (B, K, 3) in the view frame.
-        seen: (B, K) no other part hides the keypoint.
+        unoccluded: (B, K) no other part hides the keypoint.
 
     """
 
@@ -72,7 +72,7 @@ class Scene:
     solids: Solids
     view: View
     keypoints: Tensor
-    seen: Tensor
+    unoccluded: Tensor
 
 
 def place_figures(anatomy: Anatomy, angles: Tensor, shape: Shape, framing: Framing, side: int) -> Scene:
@@ -82,8 +82,8 @@ def place_figures(anatomy: Anatomy, angles: Tensor, shape: Shape, framing: Frami
     view = fit_view(anatomy, solids, framing, side)
     keypoints = view_points(view, anatomy.keypoints(frames))
     margin = anatomy.flesh * view.scale
-    seen = keypoints_seen(view_solids(view, solids), keypoints, anatomy.carries, margin)
-    return Scene(anatomy, frames, solids, view, keypoints, seen)
+    unoccluded = keypoints_unoccluded(view_solids(view, solids), keypoints, anatomy.carries, margin)
+    return Scene(anatomy, frames, solids, view, keypoints, unoccluded)
 
 
 def _local_points(hits: Hits, scene: Scene, view: View) -> Tensor:
@@ -101,7 +101,7 @@ def _paint_figures(
     subject: Subject, scene: Scene, look: Look, rng: torch.Generator, side: int
 ) -> tuple[Tensor, Tensor]:
     """Premultiplied colour (B, 3, H, W) and coverage (B, 1, H, W) of the lit and dressed figures."""
-    count, fine_side = len(scene.seen), side * _SUPERSAMPLING
+    count, fine_side = len(scene.unoccluded), side * _SUPERSAMPLING
     view = supersampled(scene.view, _SUPERSAMPLING)
     hits = cast_rays(view_solids(view, scene.solids), fine_side)
     paint = subject.dress(rng, count, look)
@@ -131,7 +131,7 @@ def _render_chunk(
     look_rng = generator(seed, f"figures/{stream}/{look}", chunk)
     colour, coverage = _paint_figures(subject, scene, look, look_rng, side)
     keypoints = scene.keypoints[..., :2]
-    visible = scene.seen & ((keypoints >= -0.5) & (keypoints < side - 0.5)).all(-1)
+    visible = scene.unoccluded & ((keypoints >= -0.5) & (keypoints < side - 0.5)).all(-1)
     if look == "synthetic":
         images = compose_synthetic(look_rng, colour, coverage)
     else:

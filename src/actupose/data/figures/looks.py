@@ -1,4 +1,4 @@
-"""From the seen surface to an image: the clean ``synthetic`` look and the disturbed ``photo`` look."""
+"""From the visible surface to an image: the clean ``synthetic`` look and the disturbed ``photo`` look."""
 
 from dataclasses import dataclass
 from typing import Literal

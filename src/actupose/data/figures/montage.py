@@ -41,9 +41,9 @@ def draw_skeleton(
     points = [(round(float(x)), round(float(y))) for x, y in keypoints_px]
     for (start, end), colour in zip(skeleton.bones, bone_colours(skeleton), strict=True):
         cv2.line(canvas, points[start], points[end], colour, 1, cv2.LINE_AA)
-    for name, point, seen in zip(skeleton.keypoints, points, visible, strict=True):
+    for name, point, is_visible in zip(skeleton.keypoints, points, visible, strict=True):
         colour = keypoint_colour(name)
-        cv2.circle(canvas, point, 3, colour, -1 if seen else 1, cv2.LINE_AA)
+        cv2.circle(canvas, point, 3, colour, -1 if is_visible else 1, cv2.LINE_AA)
     return canvas
 
 

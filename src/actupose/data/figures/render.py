@@ -1,4 +1,4 @@
-"""Ray casting along z: nearest primitive per pixel, its point and normal, and which keypoints are seen.
+"""Ray casting along z: nearest primitive per pixel, its point and normal, and which keypoints are unoccluded.
 
 Only rays inside a primitive's box are tested. Every test is closed form: a quadratic for ellipsoids and for
 tapered capsules (https://iquilezles.org/articles/intersectors, "rounded cone", with the ray along z).
@@ -15,10 +15,10 @@ from actupose.data.figures.camera import bounds
 
 @dataclass(frozen=True)
 class Hits:
-    """The seen surface, one entry per covered pixel.
+    """The visible surface, one entry per covered pixel.
 
     Attributes:
-        figure, part: (N,) which primitive is seen.
+        figure, part: (N,) which primitive is visible.
         pixel: (N,) row * side + column.
         point, normal: (N, 3) in the view frame; normals are outward unit vectors.
 
@@ -151,7 +151,7 @@ def surface_normals(solids: Solids, figure: Tensor, part: Tensor, point: Tensor)
     return torch.nn.functional.normalize(normal, dim=-1)
 
 
-def keypoints_seen(solids: Solids, keypoints: Tensor, carries: Tensor, margin: Tensor) -> Tensor:
+def keypoints_unoccluded(solids: Solids, keypoints: Tensor, carries: Tensor, margin: Tensor) -> Tensor:
     """Whether each keypoint (B, K, 3) is not behind another part: (B, K).
 
     It is hidden where a part that does not carry it (``carries`` (P, K)) lies more than ``margin`` (B,) in

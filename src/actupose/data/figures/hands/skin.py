@@ -1,7 +1,7 @@
 """Skin, nails and sleeve: the colour of every point of a hand's surface.
 
 Palm and back differ in every hand (pale creased palm; nails and knuckles on the back), or the palm of a
-left hand could not be told from the back of a right one.
+left hand could not be distinguished from the back of a right one.
 """
 
 from dataclasses import dataclass
