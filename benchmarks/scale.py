@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import torch
 from random_domain import jpegs, write_domain
 
-from actupose.data.dataset import DomainImages
+from actupose.data.dataset import Domain
 from actupose.data.image_store import ImageStore
 from actupose.data.ingest import ingest
 from actupose.nets.pose_vae import build_vae
@@ -92,7 +92,7 @@ def read_store(folder: Path, sizes: argparse.Namespace) -> Figures:
     stored = _seconds(lambda: deque((store.decode(row) for batch in rows for row in batch), maxlen=0))
     decoded = (cv2.imdecode(image, cv2.IMREAD_COLOR_RGB) for image in in_memory)
     bare = _seconds(lambda: deque(decoded, maxlen=0))
-    images = DomainImages(folder, "train", BODY16)
+    images = Domain(folder, BODY16, labels=False).images("train")
     deque(images.batches(torch.tensor(rows[:10]), WORKERS), maxlen=0)  # they start
     loaded = _seconds(lambda: deque(images.batches(torch.tensor(rows), WORKERS), maxlen=0))
     return {

@@ -1,19 +1,23 @@
 """Evaluate one trained run on the target's test images, over all and per bin, and log it to MLflow."""
 
-import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
+
+from actupose.data.dataset import Domain
 from actupose.evaluation.evaluate import Evaluation, Inputs, evaluate
 from actupose.files import atomic_path
-from actupose.layout import BINS, EVALUATIONS, INGESTED, NORMALISED, PARAMS, RUNS, STYLE, VAE
-from actupose.params import Params, load_params
+from actupose.layout import BINS, EVALUATIONS, INGESTED, PREDICTIONS, RUNS, VAE
+from actupose.params import Params
 from actupose.report.compare import write_run_figures
-from actupose.report.read import Folders
+from actupose.report.read import evaluated_run
 from actupose.skeleton import SKELETONS
 from actupose.tables import HISTORY, PER_BIN, predictions_schema, read_table, write_table
 from stages._entry import run_stage
+from stages._run_arguments import RunArguments, read_run_arguments
 from tracking import RunMirror, describe_run
 
 FILES = ("metrics.json", "per_bin.parquet", "predictions.parquet")
@@ -27,24 +31,37 @@ BIN_METRICS = {  # column of per_bin.parquet -> line chart in MLflow, step = bin
 
 
 def main() -> None:
-    """runs/<method>-<seed> -> evaluations/<method>-<seed>."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", help="an entry of params.yaml's methods")
-    parser.add_argument("seed", type=int)
-    args = parser.parse_args()
-    params = load_params(PARAMS)
-    name = f"{args.method}-{args.seed}"
-    result = evaluate(params, Inputs(INGESTED, BINS, VAE, RUNS / name))
-    _write(name, params, result)
+    """data/predictions/<method>-<seed>.parquet -> evaluations/<method>-<seed>."""
+    args = read_run_arguments(__doc__)
+    params, run = args.params, RUNS / args.name
+    skeleton = SKELETONS[params.data.skeleton]
+    source, target = (Domain(INGESTED / name, skeleton) for name in ("source", "target"))
+    predictions = PREDICTIONS / f"{args.name}.parquet"
+    result = evaluate(params, Inputs(source, target, predictions, BINS, VAE, run))
+    _write(args.name, params, result)
+    history = read_table(run / "history.parquet", HISTORY)
     with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
-        _track(mirror, name, result)
-        folders = Folders(EVALUATIONS, RUNS, BINS, NORMALISED, INGESTED, STYLE)
+        _track(mirror, args.name, result, history)
+        _tell(args, result)
         with tempfile.TemporaryDirectory() as folder:
-            figures = write_run_figures(folders, Path(folder), params, args.method, args.seed)
-            mirror.log_files("figures", figures)
+            mirror.log_files("figures", _draw(args, result, history, target, Path(folder)))
+
+
+def _draw(args: RunArguments, result: Evaluation, history: pa.Table, target: Domain, out: Path) -> list[Path]:
+    """Figures of the run, in ``out``; none, and a warning, where they cannot be drawn."""
+    try:
+        run = evaluated_run(args.method, args.seed, result, history, RUNS / args.name)
+        return write_run_figures(run, target, out, args.params)
+    except Exception as error:  # whatever is wrong with a picture, what it shows is measured and written
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: {args.name}: no figures: {reason}", file=sys.stderr)
+        return []
+
+
+def _tell(args: RunArguments, result: Evaluation) -> None:
     pck = result.metrics["last"].get("pck", {}).get("all")
     shown = "unknown" if pck is None else f"{100 * pck:.1f}"
-    print(f"{name}: PCK@{params.evaluation.threshold:g} {shown}")
+    print(f"{args.name}: PCK@{args.params.evaluation.threshold:g} {shown}")
 
 
 def _write(name: str, params: Params, result: Evaluation) -> None:
@@ -57,9 +74,9 @@ def _write(name: str, params: Params, result: Evaluation) -> None:
         path.write_text(json.dumps(result.metrics, indent=2) + "\n")
 
 
-def _track(mirror: RunMirror, name: str, result: Evaluation) -> None:
+def _track(mirror: RunMirror, name: str, result: Evaluation, history: pa.Table) -> None:
     run, last = RUNS / name, result.metrics["last"]
-    mirror.log_epochs(read_table(run / "history.parquet", HISTORY).to_pylist())
+    mirror.log_epochs(history.to_pylist())
     mirror.log_series({"target_epoch/pck_0.05": dict(result.epochs)})
     bins = result.per_bin.to_pydict()
     mirror.log_series(

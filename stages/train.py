@@ -3,7 +3,6 @@
 A signal, or the death of ``dvc repro``, lets it finish the step and save first (actupose.signals).
 """
 
-import argparse
 import os
 import signal
 import sys
@@ -11,9 +10,9 @@ from collections.abc import Callable, Mapping
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
-from actupose.layout import BINS, INGESTED, PARAMS, RUNS, STATE, STYLE
+from actupose.layout import BINS, INGESTED, RUNS, STATE, STYLE
 from actupose.methods.fabric import check_shares
-from actupose.params import Params, load_params
+from actupose.params import Params
 from actupose.params.run import TrainingSettings
 from actupose.progress import progress
 from actupose.signals import StopRequest
@@ -28,13 +27,8 @@ from tracking import RunMirror, describe_run
 
 def main() -> None:
     """Images, labels and scores -> runs/<method>-<seed>."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("method", help="an entry of params.yaml's methods")
-    parser.add_argument("seed", type=int)
-    args = parser.parse_args()
-    params = load_params(PARAMS)
-    if args.method not in params.methods:
-        raise UserError(f"{PARAMS}: methods: no entry {args.method!r}; there are {', '.join(params.methods)}")
+    args = read_run_arguments(__doc__)
+    params = args.params
     settings = TrainingSettings.of(params, args.method, args.seed)
     inputs = Inputs(INGESTED, BINS, STYLE)
     _become_ranks(settings, inputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from actupose.core.device import pick_device
-from actupose.data.dataset import DomainImages
+from actupose.data.dataset import Domain
 from actupose.files import atomic_path
 from actupose.layout import INGESTED, PARAMS, STYLE
 from actupose.params import Params, load_params
@@ -29,7 +29,9 @@ def main() -> None:
 
 def _train(params: Params) -> list[dict[str, float]]:
     skeleton, settings = SKELETONS[params.data.skeleton], params.style.adain
-    source, target = (DomainImages(INGESTED / domain, "train", skeleton) for domain in ("source", "target"))
+    source, target = (
+        Domain(INGESTED / domain, skeleton, labels=False).images("train") for domain in ("source", "target")
+    )
     device = torch.device(pick_device(params.compute.device))
     with progress("style net", settings.steps) as advance:
         net, history = train_style(source, target, settings, device, advance)

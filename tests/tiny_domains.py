@@ -10,10 +10,15 @@ import cv2
 import numpy as np
 import torch
 
+from actupose.data.dataset import Domain
 from actupose.data.image_store import write_images
+from actupose.evaluation.evaluate import Evaluation, evaluate
+from actupose.evaluation.evaluate import Inputs as EvaluateInputs
+from actupose.evaluation.predict import predict
 from actupose.params import Params, check_params
 from actupose.params.run import TrainingSettings
-from actupose.tables import SCORES, make_table, samples_schema, write_table
+from actupose.skeleton import BODY16
+from actupose.tables import SCORES, make_table, model_predictions_schema, samples_schema, write_table
 from actupose.training.run_files import open_trainer, write_outputs
 from actupose.training.trainer import Stopped
 from actupose.training.training_data import Inputs
@@ -206,6 +211,7 @@ class Project:
         self.root = root
         self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
         self.inputs = Inputs(self.ingested, self.bins, root / "style")
+        self.predictions = root / "predictions.parquet"
         if write:
             self._write()
 
@@ -229,6 +235,15 @@ class Project:
         out = self.root / "runs" / f"{state}-{method}"
         write_outputs(trainer, out)
         return out
+
+    def predict(self, params: Params, run: Path) -> None:
+        """Write what a run's model says."""
+        write_table(self.predictions, predict(params, self.ingested, run), model_predictions_schema(16))
+
+    def evaluate(self, params: Params, run: Path) -> Evaluation:
+        """Score the predictions that are there."""
+        source, target = (Domain(self.ingested / name, BODY16) for name in ("source", "target"))
+        return evaluate(params, EvaluateInputs(source, target, self.predictions, self.bins, self.vae, run))
 
     def relabel_target(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
         """Give the target other labels."""

@@ -9,6 +9,7 @@ VAE = Path("models/vae")
 STYLE = Path("models/style")
 BINS = Path("data/bins")  # {source,target}/scores.parquet, bins.parquet
 RUNS = Path("runs")  # <method>-<seed>/
+PREDICTIONS = Path("data/predictions")  # <method>-<seed>.parquet; `actupose predict` writes predictions/
 EVALUATIONS = Path("evaluations")  # <method>-<seed>/
 REPORTS = Path("reports")
 STATE = Path(".state")  # checkpoints, MLflow's local store, logs: never in git or DVC

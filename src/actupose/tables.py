@@ -4,6 +4,7 @@ Keypoints and poses are fixed lists of 2K float32: x0, y0, x1, y1, ...; NaN = no
 The same table written twice is the same bytes, so that DVC runs nothing again for nothing.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,6 +102,22 @@ def epoch_predictions_schema(num_keypoints: int) -> pa.Schema:
     """
     return _schema(
         epoch=pa.int64(),
+        sample_id=pa.string(),
+        keypoints_pred=_points(num_keypoints),
+        confidence=pa.list_(pa.float32(), num_keypoints),
+        cell=pa.list_(pa.int32(), num_keypoints),
+    )
+
+
+def model_predictions_schema(num_keypoints: int) -> pa.Schema:
+    """What a trained model says of every image that evaluation may ask for: no labels.
+
+    ``domain`` is source or target; ``cell`` as after an epoch. Schema metadata: heatmap_side and
+    heatmap_sigma (cells), which say what a cell is.
+    """
+    return _schema(
+        domain=pa.string(),
+        split=pa.string(),
         sample_id=pa.string(),
         keypoints_pred=_points(num_keypoints),
         confidence=pa.list_(pa.float32(), num_keypoints),
@@ -221,9 +238,8 @@ def read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None = No
     Raises:
         UserError: the file is missing, is not Parquet, has other columns or holds nulls.
     """
-    with _readable(path):
-        table = pq.read_table(path, columns=_present(pq.read_schema(path), columns), partitioning=None)
-        return _checked(path, table, schema, columns)
+    with _readable(path), pq.ParquetFile(path) as file:
+        return _checked(path, file.read(_present(file.schema_arrow, columns)), schema, columns)
 
 
 def read_batches(path: Path, schema: pa.Schema, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -266,6 +282,14 @@ def _misfit(table: pa.Table, wanted: pa.Schema) -> str | None:
         if not found.equals(field) or _holds_null(table.column(field.name)):
             return f"column {field.name!r} may hold nulls"
     return None
+
+
+def table_digest(table: pa.Table) -> bytes:
+    """Name what a table holds: SHA-256 of its columns."""
+    found = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        found.update(batch.serialize())
+    return found.digest()
 
 
 def table_metadata(table: pa.Table) -> dict[str, str]:

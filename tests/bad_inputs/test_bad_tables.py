@@ -8,7 +8,7 @@ import torch
 from spoilt import as_folder, assert_says, cut_short, holding, line_of, without
 from tiny_domains import write_domain
 
-from actupose.data.dataset import DomainImages, read_labels
+from actupose.data.dataset import Domain
 from actupose.data.image_store import SCHEMA, write_images
 from actupose.skeleton import BODY16
 from actupose.tables import samples_schema
@@ -19,10 +19,11 @@ COUNTS = {"train": 8, "test": 3}
 
 def read_all(folder):
     """Everything that training reads of a domain."""
-    images = DomainImages(folder, "train", BODY16)
+    domain = Domain(folder, BODY16)
+    images = domain.images("train")
     for batch in images.batches(torch.arange(len(images)).split(4), workers=0):
         assert batch.images.shape[1:] == (3, 32, 32)
-    read_labels(folder, "train", BODY16)
+    domain.labels("train")
 
 
 def with_column(name, change):
@@ -87,8 +88,8 @@ TABLES = {
         without_column,
         said(
             TABLE,
-            "columns ['sample_id', 'split', 'keypoints'] do not fit "
-            "['sample_id', 'split', 'keypoints', 'visible']; run its stage again",
+            "columns ['sample_id', 'split', 'image_row', 'keypoints'] do not fit "
+            "['sample_id', 'split', 'image_row', 'keypoints', 'visible']; run its stage again",
         ),
     ),
     "a keypoint less": (

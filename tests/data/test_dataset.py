@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_domains import SIDE, write_samples
 
-from actupose.data.dataset import DomainImages, epoch_plan, read_labels
+from actupose.data.dataset import Domain, DomainImages, epoch_plan
 from actupose.data.image_store import write_images
 from actupose.errors import UserError
 from actupose.skeleton import BODY16
@@ -37,8 +37,12 @@ def reds(batch) -> list[int]:
     return batch.images[:, 0, 3, 7].tolist()
 
 
+def training_images(folder) -> DomainImages:
+    return Domain(folder, BODY16).images("train")
+
+
 def test_a_split_holds_its_images_in_the_order_of_the_table(folder):
-    images = DomainImages(folder, "train", BODY16)
+    images = training_images(folder)
     assert images.sample_ids == ["s1", "s2", "s4", "s5"]
     (batch,) = images.batches(torch.arange(len(images)).split(8), workers=0)
     assert batch.images.shape == (4, 3, SIDE, SIDE) and batch.images.dtype == torch.uint8
@@ -48,7 +52,7 @@ def test_a_split_holds_its_images_in_the_order_of_the_table(folder):
 
 
 def test_labels_stand_in_the_order_of_the_images(folder):
-    labels = read_labels(folder, "train", BODY16)
+    labels = Domain(folder, BODY16).labels("train")
     assert labels.keypoints.shape == (4, 16, 2) and labels.keypoints.dtype == torch.float32
     assert labels.keypoints[:, 0, 0].tolist() == [1, 2, 4, 5]
     assert labels.keypoints[3, :, 1].tolist() == list(range(16))
@@ -58,14 +62,50 @@ def test_labels_stand_in_the_order_of_the_images(folder):
 
 
 def test_only_the_named_samples_are_kept_and_in_the_order_of_the_table(folder):
-    images = DomainImages(folder, "train", BODY16, ["s5", "s2", "s0"])
-    labels = read_labels(folder, "train", BODY16, ["s5", "s2", "s0"])
+    opened = Domain(folder, BODY16)
+    images = opened.images("train", ["s5", "s2", "s0"])
+    labels = opened.labels("train", ["s5", "s2", "s0"])
     assert images.sample_ids == ["s2", "s5"]
     assert labels.keypoints[:, 0, 0].tolist() == [2, 5]
 
 
+def test_a_sample_is_found_by_name(folder):
+    assert Domain(folder, BODY16).image("s4")[0, 0].tolist() == [40, 5, 250]
+
+
+def test_a_domain_opened_without_labels_has_none(folder):
+    opened = Domain(folder, BODY16, labels=False)
+    assert opened.sample_ids("train") == opened.images("train").sample_ids == ["s1", "s2", "s4", "s5"]
+    with pytest.raises(KeyError, match="keypoints"):
+        opened.labels("train")
+
+
+def relabel(folder) -> None:
+    rows = [(f"s{i}", "train" if i % 3 else "test") for i in range(6)]
+    write_samples(folder, rows, np.full((6, 16, 2), 7, np.float32), np.ones((6, 16), bool))
+
+
+def test_labels_count_in_the_digest_of_a_domain_that_was_opened_with_them(folder):
+    def digests():
+        return [Domain(folder, BODY16, labels=labels).digest() for labels in (False, True)]
+
+    before = digests()
+    assert digests() == before
+    relabel(folder)
+    assert [a == b for a, b in zip(digests(), before, strict=True)] == [True, False]
+
+
+def test_the_table_and_the_store_are_opened_once_for_all_splits(folder):
+    opened = Domain(folder, BODY16)
+    train = opened.images("train")
+    for name in ("samples.parquet", "images.arrow"):
+        (folder / name).unlink()  # who has it open may go on
+    assert opened.labels("test").keypoints[:, 0, 0].tolist() == [0, 3]
+    assert [reds(images.__getitems__([0])) for images in (train, opened.images("test"))] == [[10], [0]]
+
+
 def test_batches_follow_the_plan_row_by_row(folder):
-    images = DomainImages(folder, "train", BODY16)
+    images = training_images(folder)
     plan = torch.tensor([[3, 0], [1, 1]])
     batches = list(images.batches(plan, workers=0))
     assert [reds(batch) for batch in batches] == [[50, 10], [20, 20]]
@@ -73,17 +113,17 @@ def test_batches_follow_the_plan_row_by_row(folder):
 
 
 def test_the_last_batch_of_a_plan_may_be_smaller(folder):
-    images = DomainImages(folder, "train", BODY16)
+    images = training_images(folder)
     batches = list(images.batches(torch.arange(len(images)).split(3), workers=0))
     assert [batch.index.tolist() for batch in batches] == [[0, 1, 2], [3]]
 
 
 def test_no_batches_are_no_batches(folder):
-    assert list(DomainImages(folder, "train", BODY16).batches(torch.zeros(0, 2).long(), workers=0)) == []
+    assert list(training_images(folder).batches(torch.zeros(0, 2).long(), workers=0)) == []
 
 
 def test_a_worker_process_decodes_the_same(folder):
-    images = DomainImages(folder, "train", BODY16)
+    images = training_images(folder)
     plan = torch.tensor([[2, 1], [0, 3]])
     here, there = (list(images.batches(plan, workers)) for workers in (0, 1))
     assert all(torch.equal(a.images, b.images) for a, b in zip(here, there, strict=True))
@@ -91,23 +131,24 @@ def test_a_worker_process_decodes_the_same(folder):
 
 
 def test_a_pickled_copy_reads_the_same_file(folder):
-    copy = pickle.loads(pickle.dumps(DomainImages(folder, "train", BODY16)))
+    copy = pickle.loads(pickle.dumps(training_images(folder)))
     assert reds(copy.__getitems__([2])) == [40]
 
 
 def test_an_empty_split_is_a_users_mistake(folder):
     with pytest.raises(UserError, match=r"samples\.parquet: split 'val' holds no sample"):
-        DomainImages(folder, "val", BODY16)
-    assert len(read_labels(folder, "val", BODY16).visible) == 0
+        Domain(folder, BODY16).images("val")
+    assert not Domain(folder, BODY16).holds("val")
+    assert len(Domain(folder, BODY16).labels("val").visible) == 0
 
 
 def test_a_missing_store_or_table_names_itself(folder):
     (folder / "images.arrow").unlink()
     with pytest.raises(UserError, match=r"images\.arrow: no such image store"):
-        DomainImages(folder, "train", BODY16)
+        training_images(folder)
     (folder / "samples.parquet").unlink()
     with pytest.raises(UserError, match=r"samples\.parquet: no such table"):
-        DomainImages(folder, "train", BODY16)
+        training_images(folder)
 
 
 def test_an_epochs_plan_takes_everyone_once_before_anyone_twice():

@@ -3,15 +3,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from file_opens import counted_opens
 from tiny_domains import SIDE, Project, tiny_params, tiny_poses, write_samples, write_scores
 
 from actupose.core.pose import normalise_poses
-from actupose.data.dataset import DomainImages, read_labels
+from actupose.data.dataset import Domain
 from actupose.errors import UserError
-from actupose.evaluation.evaluate import Inputs, evaluate
+from actupose.evaluation.evaluate import Evaluation
 from actupose.nets.pose_model import ModelInfo, load_model, save_model
 from actupose.nets.pose_resnet import build_network
 from actupose.nets.pose_vae import build_vae
+from actupose.params import Params
 from actupose.scoring.pose_score import load_vae, save_vae, score_poses
 from actupose.skeleton import BODY16
 from actupose.tables import (
@@ -24,7 +26,7 @@ from actupose.tables import (
     table_metadata,
     write_table,
 )
-from actupose.training.epoch_evaluation import predict_all
+from actupose.training.prediction import predict_all
 
 PARAMS = tiny_params(evaluation__batch_size=5)
 
@@ -43,12 +45,14 @@ def project(tmp_path) -> Project:
     return project
 
 
-def inputs(project: Project) -> Inputs:
-    return Inputs(project.ingested, project.bins, project.vae, project.root / "run")
+def evaluate(project: Project, params: Params = PARAMS) -> Evaluation:
+    """Predict and score."""
+    project.predict(params, project.root / "run")
+    return project.evaluate(params, project.root / "run")
 
 
 def labels_of(project: Project):
-    return read_labels(project.ingested / "target", "test", BODY16)
+    return Domain(project.ingested / "target", BODY16).labels("test")
 
 
 def write_epochs(project: Project, predictions: dict[int, torch.Tensor], ids=None) -> None:
@@ -75,8 +79,8 @@ def wrong(labels: torch.Tensor, samples: int) -> torch.Tensor:
 
 
 def test_predictions_are_the_models_in_the_order_of_the_images_beside_their_labels(project):
-    result = evaluate(PARAMS, inputs(project))
-    images = DomainImages(project.ingested / "target", "test", BODY16)
+    result = evaluate(project)
+    images = Domain(project.ingested / "target", BODY16).images("test")
     model = load_model(project.root / "run")
     expected = predict_all(model, images, torch.device("cpu"), 0, batch_size=12)
     table, labels = result.predictions, labels_of(project)
@@ -93,7 +97,7 @@ def test_predictions_are_the_models_in_the_order_of_the_images_beside_their_labe
 
 
 def test_metrics_follow_from_the_predictions(project):
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     predicted = keypoint_values(result.predictions, "keypoints_pred")
     labels = labels_of(project)
     near = (
@@ -113,7 +117,7 @@ def test_metrics_follow_from_the_predictions(project):
 
 def test_the_threshold_is_the_settings(project):
     strict, loose = (
-        evaluate(tiny_params(evaluation__threshold=share), inputs(project)).metrics["last"]["pck"]["all"]
+        evaluate(project, tiny_params(evaluation__threshold=share)).metrics["last"]["pck"]["all"]
         for share in (0.01, 0.9)
     )
     assert strict < 0.5 < loose
@@ -122,7 +126,7 @@ def test_the_threshold_is_the_settings(project):
 def test_the_best_epoch_is_the_first_of_the_best_and_stands_apart_from_the_last(project):
     truth = labels_of(project).keypoints
     write_epochs(project, {1: wrong(truth, 9), 3: wrong(truth, 3), 5: wrong(truth, 3), 7: wrong(truth, 6)})
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     assert [epoch for epoch, _ in result.epochs] == [1, 3, 5, 7]
     # visible: all but the right ankle of every fifth picture of the domain, so shares are of nearly 12
     assert [value for _, value in result.epochs] == pytest.approx([0.25, 0.75, 0.75, 0.5], abs=0.02)
@@ -138,7 +142,7 @@ def test_the_best_epoch_is_the_first_of_the_best_and_stands_apart_from_the_last(
 
 
 def test_without_saved_epochs_there_is_no_best_one(project):
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     assert result.epochs == []
     assert result.metrics["best_on_target"] == {}
     assert result.metrics["last"]["pck"]["all"] is not None
@@ -148,7 +152,7 @@ def test_predictions_of_other_images_are_our_own_fault(project):
     ids = [f"target-test-{i:03d}" for i in reversed(range(12))]
     write_epochs(project, {0: labels_of(project).keypoints}, ids)
     with pytest.raises(ValueError, match="predictions of epoch 0 are not of the target's test images"):
-        evaluate(PARAMS, inputs(project))
+        evaluate(project)
 
 
 def unlabel(project: Project) -> None:
@@ -159,7 +163,7 @@ def test_a_target_without_labels_gets_bins_of_its_predicted_poses_and_no_metrics
     truth = labels_of(project).keypoints
     write_epochs(project, {1: truth})
     unlabel(project)
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     assert set(result.metrics["last"]) == {"source_pck_all"}
     assert result.metrics["best_on_target"] == {} and result.epochs == []
     assert sorted(result.predictions.column("bin").to_pylist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
@@ -172,7 +176,7 @@ def test_a_target_without_labels_gets_bins_of_its_predicted_poses_and_no_metrics
 
 def test_the_bins_of_predicted_poses_order_them_by_the_vaes_score(project):
     unlabel(project)
-    table = evaluate(PARAMS, inputs(project)).predictions
+    table = evaluate(project).predictions
     predicted = torch.from_numpy(keypoint_values(table, "keypoints_pred"))
     visible = torch.ones(12, 16, dtype=torch.bool)
     scores = score_poses(load_vae(project.vae), normalise_poses(predicted, visible)[0].flatten(1), visible)
@@ -182,7 +186,7 @@ def test_the_bins_of_predicted_poses_order_them_by_the_vaes_score(project):
 
 def test_fewer_unlabelled_images_than_bins_get_a_bin_each(project):
     unlabel(project)
-    result = evaluate(tiny_params(curriculum__num_bins=25), inputs(project))
+    result = evaluate(project, tiny_params(curriculum__num_bins=25))
     assert sorted(result.predictions.column("bin").to_pylist()) == list(range(12))
 
 
@@ -193,14 +197,14 @@ def test_a_model_that_sees_everything_in_one_place_is_evaluated_too(project):
         network.head[-1].weight.zero_()
     save_model(project.root / "run", network, info)
     unlabel(project)
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     assert sorted(result.predictions.column("bin").to_pylist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
 def test_a_labelled_sample_without_a_score_has_no_bin(project):
     ids = [f"target-test-{i:03d}" for i in range(12) if i != 4]
     write_scores(project.bins / "target", ids, range(11), "test")
-    result = evaluate(PARAMS, inputs(project))
+    result = evaluate(project)
     assert result.predictions.column("bin").to_pylist()[4] == -1
     assert sum(result.per_bin.column("count").to_pylist()) == 11
 
@@ -208,20 +212,21 @@ def test_a_labelled_sample_without_a_score_has_no_bin(project):
 def test_a_source_without_test_labels_has_no_accuracy(project):
     rows = [(f"source-train-{i:03d}", "train") for i in range(24)]
     write_samples(project.ingested / "source", rows, tiny_poses(24, 0), np.ones((24, 16), bool))
-    assert evaluate(PARAMS, inputs(project)).metrics["last"]["source_pck_all"] is None
+    assert evaluate(project).metrics["last"]["source_pck_all"] is None
 
 
 def test_a_run_without_a_model_is_a_users_mistake(project):
     (project.root / "run" / "model.json").unlink()
     with pytest.raises(UserError, match=r"model\.json: no such file; run the train stage"):
-        evaluate(PARAMS, inputs(project))
+        evaluate(project)
 
 
 def test_a_whole_run_is_evaluated_from_its_outputs(project):
     schedule = {"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 1, "batch_size": 2}
     params = tiny_params(schedule=schedule, evaluation__every_epochs=1)
     run = project.train(params, "actupose")
-    result = evaluate(params, Inputs(project.ingested, project.bins, project.vae, run))
+    project.predict(params, run)
+    result = project.evaluate(params, run)
     assert [epoch for epoch, _ in result.epochs] == [0, 1]
     assert result.metrics["last"]["pck"]["all"] == pytest.approx(result.epochs[-1][1], abs=1e-6)
 
@@ -238,11 +243,11 @@ def label_validation_split(project: Project) -> torch.Tensor:
 
 
 def promotion_of(project: Project, split: str | None) -> dict:
-    return evaluate(tiny_params(evaluation__promotion_split=split), inputs(project)).metrics["promotion"]
+    return evaluate(project, tiny_params(evaluation__promotion_split=split)).metrics["promotion"]
 
 
 def test_the_test_split_promotes_by_the_figures_of_the_last_model(project):
-    metrics = evaluate(PARAMS, inputs(project)).metrics
+    metrics = evaluate(project).metrics
     found, last = metrics["promotion"], metrics["last"]
     assert (found["split"], found["count"]) == ("test", 12)
     assert found["pck"] == last["pck"]
@@ -252,8 +257,8 @@ def test_the_test_split_promotes_by_the_figures_of_the_last_model(project):
 def test_a_validation_split_promotes_by_its_own_labels_and_its_own_hardest_third(project):
     poses = label_validation_split(project)
     wide = tiny_params(evaluation__promotion_split="val", evaluation__threshold=0.4)
-    found = evaluate(wide, inputs(project)).metrics["promotion"]
-    images = DomainImages(project.ingested / "target", "val", BODY16)
+    found = evaluate(project, wide).metrics["promotion"]
+    images = Domain(project.ingested / "target", BODY16).images("val")
     predicted = predict_all(load_model(project.root / "run"), images, torch.device("cpu"), 0, 5).keypoints
     near = (predicted - poses).norm(dim=2) < 0.4 * SIDE
     limbs = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
@@ -272,9 +277,31 @@ def test_figures_for_promotion_are_comparable_only_if_they_are_of_the_same_label
     first, test = promotion_of(project, "val"), promotion_of(project, "test")
     assert first["measured_on"] == promotion_of(project, "val")["measured_on"] != test["measured_on"]
     wider = tiny_params(evaluation__promotion_split="val", evaluation__threshold=0.1)
-    assert evaluate(wider, inputs(project)).metrics["promotion"]["measured_on"] != first["measured_on"]
+    assert evaluate(project, wider).metrics["promotion"]["measured_on"] != first["measured_on"]
 
 
 @pytest.mark.parametrize("split", [None, "val"])
 def test_without_labels_that_may_choose_there_are_no_figures_for_promotion(project, split):
     assert promotion_of(project, split) == {}
+
+
+def test_scoring_needs_neither_the_model_nor_an_image(project):
+    wanted = evaluate(project)
+    run = project.root / "run"
+    for path in (run / "model.json", run / "model.safetensors", *project.ingested.glob("*/images.arrow")):
+        path.unlink()
+    found = project.evaluate(PARAMS, run)
+    assert found.metrics == wanted.metrics
+    assert found.predictions.equals(wanted.predictions)
+    assert project.evaluate(tiny_params(evaluation__threshold=0.9), run).metrics != wanted.metrics
+
+
+def test_every_table_is_opened_once(project):
+    label_validation_split(project)
+    run, params = project.root / "run", tiny_params(evaluation__promotion_split="val")
+    project.predict(params, run)
+    tables = [project.predictions, run / "epoch_predictions.parquet", project.bins / "target/scores.parquet"]
+    tables += project.ingested.glob("*/samples.parquet")
+    with counted_opens(tables) as opens:
+        project.evaluate(params, run)
+    assert opens == dict.fromkeys(tables, 1)

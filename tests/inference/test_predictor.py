@@ -15,7 +15,6 @@ from tiny_domains import Project, tiny_params
 from actupose.data.crop import move_points, move_points_back, place, scale_box
 from actupose.data.image_store import ImageStore
 from actupose.errors import UserError
-from actupose.evaluation.evaluate import Inputs, evaluate
 from actupose.inference.decode import decode_image
 from actupose.inference.predictor import Predictor
 from actupose.tables import keypoint_values, list_values, predictions_schema, read_table, write_table
@@ -31,7 +30,8 @@ def finder() -> Predictor:
 def test_a_stored_image_is_predicted_as_evaluate_did(tmp_path):
     project = Project(tmp_path)
     run = project.train(PARAMS, "source_only")
-    evaluation = evaluate(PARAMS, Inputs(project.ingested, project.bins, project.vae, run))
+    project.predict(PARAMS, run)
+    evaluation = project.evaluate(PARAMS, run)
     schema = predictions_schema(16)
     write_table(tmp_path / "predictions.parquet", evaluation.predictions, schema)
     table = read_table(tmp_path / "predictions.parquet", schema)

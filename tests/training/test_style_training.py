@@ -3,7 +3,7 @@ import torch
 from tiny_domains import random_images, tiny_params
 
 from actupose.core.style import channel_statistics
-from actupose.data.dataset import DomainImages
+from actupose.data.dataset import Domain
 from actupose.errors import UserError
 from actupose.nets.style_net import build_style_net
 from actupose.skeleton import BODY16
@@ -21,7 +21,7 @@ def pictures(seed, count=4):
 
 
 def domains(project):
-    return [DomainImages(project.ingested / name, "train", BODY16) for name in ("source", "target")]
+    return [Domain(project.ingested / name, BODY16).images("train") for name in ("source", "target")]
 
 
 def moved(net):

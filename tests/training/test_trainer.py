@@ -14,7 +14,7 @@ from actupose.errors import UserError
 from actupose.nets.pose_model import load_model
 from actupose.tables import CURRICULUM, epoch_predictions_schema, keypoint_values, read_table
 from actupose.training.checkpoint import load_checkpoint
-from actupose.training.epoch_evaluation import predict_all
+from actupose.training.prediction import predict_all
 from actupose.training.trainer import NonFiniteLossError
 
 SHORT = {"epochs": 2, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 4}

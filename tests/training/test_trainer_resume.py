@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from file_opens import counted_opens
 from tiny_domains import Project, quiet, run_until_stopped, tiny_params, write_samples, write_scores
 
 from actupose.tables import CURRICULUM, HISTORY, read_table
@@ -143,6 +144,15 @@ def test_other_settings_inputs_or_target_splits_begin_anew(project):
     assert project.trainer(tiny_params(compute__workers=1)).key == key
     write_scores(project.bins / "source", [f"source-train-{i:03d}" for i in range(24)], range(24), "train")
     assert project.trainer(params).key != key
+
+
+def test_a_start_opens_every_table_once(project):
+    tables = [project.bins / "source/scores.parquet", *project.ingested.glob("*/samples.parquet")]
+    for method in ("udape", "oracle"):
+        with counted_opens(tables) as opens:
+            project.trainer(tiny_params(), method)
+        read = tables if method == "udape" else tables[1:]  # the oracle knows no curriculum
+        assert opens == dict.fromkeys(read, 1), method
 
 
 def test_moving_target_images_between_splits_begins_anew_and_relabelling_them_does_not(project):

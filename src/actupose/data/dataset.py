@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from actupose.core.rng import generator
 from actupose.data.image_store import ImageStore
 from actupose.errors import UserError
 from actupose.skeleton import Skeleton
-from actupose.tables import keypoint_values, list_values, read_table, samples_schema
+from actupose.tables import keypoint_values, list_values, read_table, samples_schema, table_digest
+
+IMAGE_COLUMNS = ("sample_id", "split", "image_row")
+LABEL_COLUMNS = ("keypoints", "visible")
 
 
 @dataclass(frozen=True)
@@ -39,35 +43,109 @@ class ImageBatch:
         return ImageBatch(self.images.to(device, non_blocking=True), self.index.to(device, non_blocking=True))
 
 
-class DomainImages(Dataset[Any]):
-    """Images of one split of one domain, in the order of its samples table; holds no labels.
+@dataclass(frozen=True)
+class Labels:
+    """Keypoints (N, K, 2) in pixels of the stored image and visible (N, K), of one split."""
+
+    keypoints: Tensor
+    visible: Tensor
+
+    def to(self, device: torch.device) -> "Labels":
+        """Copy to a device."""
+        return Labels(self.keypoints.to(device), self.visible.to(device))
+
+
+class Domain:
+    """What ingest wrote of one domain: its samples table, read once, and its images, opened when asked for.
 
     Args:
-        folder: what ingest wrote of the domain.
-        split: train, val or test.
+        folder: of the domain.
         skeleton: of the table.
-        only: ids to keep, None for all.
+        labels: whether to read them; a domain without has none to give away.
 
     Raises:
-        UserError: no sample is left, or the images are not those of the table.
+        UserError: the table is missing or damaged.
     """
 
-    def __init__(
-        self, folder: Path, split: str, skeleton: Skeleton, only: Sequence[str] | None = None
-    ) -> None:
-        table = read_table(
-            folder / "samples.parquet", samples_schema(len(skeleton)), ["sample_id", "split", "image_row"]
-        )
-        chosen = _select(table, split, only)
+    def __init__(self, folder: Path, skeleton: Skeleton, *, labels: bool = True) -> None:
+        columns = IMAGE_COLUMNS + LABEL_COLUMNS if labels else IMAGE_COLUMNS
+        self.folder = folder
+        self._samples = read_table(folder / "samples.parquet", samples_schema(len(skeleton)), columns)
+
+    def holds(self, split: str) -> bool:
+        """Whether a split has any sample."""
+        return bool(pc.any(pc.equal(self._samples.column("split"), split)).as_py())
+
+    def images(self, split: str, only: Sequence[str] | None = None) -> "DomainImages":
+        """Images of a split (train, val or test), in the table's order; ``only`` these ids, None for all.
+
+        Raises:
+            UserError: no sample is left, or the images are not those of the table.
+        """
+        chosen = self._chosen(split, only)
         if len(chosen) == 0:
-            raise UserError(f"{folder / 'samples.parquet'}: split {split!r} holds no sample")
-        self.sample_ids: list[str] = chosen.column("sample_id").to_pylist()
-        self._rows = chosen.column("image_row").to_numpy()
-        self._store = ImageStore(folder / "images.arrow")
-        if not 0 <= self._rows.min() <= self._rows.max() < len(self._store):
-            raise UserError(f"{folder}: samples.parquet names images that images.arrow lacks; ingest again")
+            raise UserError(f"{self.folder / 'samples.parquet'}: split {split!r} holds no sample")
+        images = DomainImages(
+            chosen.column("sample_id").to_pylist(), chosen.column("image_row").to_numpy(), self._store
+        )
+        if not images.are_stored():
+            raise UserError(
+                f"{self.folder}: samples.parquet names images that images.arrow lacks; ingest again"
+            )
+        return images
+
+    def labels(self, split: str, only: Sequence[str] | None = None) -> Labels:
+        """Labels of a split, in the order of :meth:`images`; of an empty one no rows."""
+        chosen = self._chosen(split, only)
+        return Labels(
+            torch.from_numpy(keypoint_values(chosen, "keypoints")),
+            torch.from_numpy(list_values(chosen, "visible")),
+        )
+
+    def sample_ids(self, split: str) -> list[str]:
+        """Names of a split's samples, in the order of :meth:`images`."""
+        names: list[str] = self._chosen(split, None).column("sample_id").to_pylist()
+        return names
+
+    def image(self, sample_id: str) -> np.ndarray:
+        """(S, S, 3) uint8 RGB image of one sample."""
+        place = pc.index(self._samples.column("sample_id"), sample_id).as_py()
+        return self._store.decode(self._samples.column("image_row")[place].as_py())
+
+    def digest(self) -> bytes:
+        """Name what was read of the table: of a domain without labels they make no difference."""
+        return table_digest(self._samples)
+
+    @cached_property
+    def _store(self) -> ImageStore:
+        return ImageStore(self.folder / "images.arrow")
+
+    def _chosen(self, split: str, only: Sequence[str] | None) -> pa.Table:
+        chosen = self._samples.filter(pc.equal(self._samples.column("split"), split))
+        if only is None:
+            return chosen
+        return chosen.filter(pc.is_in(chosen.column("sample_id"), pa.array(only, pa.string())))
+
+
+class DomainImages(Dataset[Any]):
+    """Images of one split of one :class:`Domain`; holds no labels.
+
+    Args:
+        sample_ids: names of the N images.
+        rows: (N,) where the store has them.
+        store: of the domain.
+    """
+
+    def __init__(self, sample_ids: list[str], rows: np.ndarray, store: ImageStore) -> None:
+        self.sample_ids = sample_ids
+        self._rows = rows
+        self._store = store
         self._plan = _Plan()
         self._loader: DataLoader[Any] | None = None
+
+    def are_stored(self) -> bool:
+        """Whether the store has all of them."""
+        return bool(0 <= self._rows.min() <= self._rows.max() < len(self._store))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_loader": None}  # of what a worker process is sent
@@ -125,32 +203,6 @@ def _identity(batch: Any) -> Any:  # noqa: ANN401 - the loader believes it is a 
     return batch
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Keypoints (N, K, 2) in pixels of the stored image and visible (N, K), of one split."""
-
-    keypoints: Tensor
-    visible: Tensor
-
-    def to(self, device: torch.device) -> "Labels":
-        """Copy to a device."""
-        return Labels(self.keypoints.to(device), self.visible.to(device))
-
-
-def read_labels(folder: Path, split: str, skeleton: Skeleton, only: Sequence[str] | None = None) -> Labels:
-    """Labels of a split, in the order of :class:`DomainImages`."""
-    table = read_table(
-        folder / "samples.parquet",
-        samples_schema(len(skeleton)),
-        ["sample_id", "split", "keypoints", "visible"],
-    )
-    chosen = _select(table, split, only)
-    return Labels(
-        torch.from_numpy(keypoint_values(chosen, "keypoints")),
-        torch.from_numpy(list_values(chosen, "visible")),
-    )
-
-
 def epoch_plan(pool: Tensor, size: tuple[int, int], seed: int, stream: str, epoch: int) -> Tensor:
     """Positions of an epoch, ``size`` = (steps, B): the pool (M,) shuffled, again and again until full."""
     random = generator(seed, stream, epoch)
@@ -158,10 +210,3 @@ def epoch_plan(pool: Tensor, size: tuple[int, int], seed: int, stream: str, epoc
     rounds = -(-needed // len(pool))
     shuffled = torch.cat([pool[torch.randperm(len(pool), generator=random)] for _ in range(rounds)])
     return shuffled[:needed].view(size)
-
-
-def _select(table: pa.Table, split: str, only: Sequence[str] | None) -> pa.Table:
-    chosen = table.filter(pc.equal(table.column("split"), split))
-    if only is None:
-        return chosen
-    return chosen.filter(pc.is_in(chosen.column("sample_id"), pa.array(only, pa.string())))

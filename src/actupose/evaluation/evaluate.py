@@ -1,6 +1,6 @@
-"""Evaluate a trained run on the target's test images, and on the source's.
+"""Score what a trained run predicted for the target's test images, and for the source's.
 
-The one place, beside the oracle's training, that opens target labels.
+The one place, beside the oracle's training, that opens target labels. No pose network runs here.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from actupose.core.curriculum import assign_bins
-from actupose.core.device import pick_device
 from actupose.core.pose import normalise_poses
-from actupose.data.dataset import DomainImages, Labels, read_labels
+from actupose.data.dataset import Domain, Labels
+from actupose.evaluation.predictions import ModelPredictions, SplitPredictions
 from actupose.evaluation.summary import NO_BIN, Truth, pck_all, per_bin_table, pose_errors, summarise
-from actupose.nets.pose_model import PoseModel, Prediction, load_model
-from actupose.nets.pose_resnet import heatmap_side
 from actupose.params import Params
 from actupose.scoring.pose_score import load_vae, score_poses
 from actupose.skeleton import SKELETONS
@@ -31,14 +29,15 @@ from actupose.tables import (
     predictions_schema,
     read_table,
 )
-from actupose.training.epoch_evaluation import predict_all
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Folders the stages before have written."""
+    """Both domains, opened with their labels, and what the stages before have written."""
 
-    ingested: Path
+    source: Domain
+    target: Domain
+    predictions: Path
     bins: Path
     vae: Path
     run: Path
@@ -55,67 +54,64 @@ class Evaluation:
 
 
 def evaluate(params: Params, inputs: Inputs) -> Evaluation:
-    """Evaluate the run in ``inputs.run``.
+    """Evaluate the run in ``inputs.run``, whose model predicted ``inputs.predictions``.
 
     ``metrics["last"]`` is of the final model and the headline; ``best_on_target`` is of the saved epoch that
     does best on target test labels, as the literature reports, and is no result of unsupervised adaptation.
     ``promotion`` is of the final model on the target split that may decide which model is put to use.
     A target without labels gets predictions and bins of the predicted poses, and no metrics.
     """
-    model = load_model(inputs.run)
-    model = model.to(pick_device(params.compute.device))
-    test = _predict_split(params, inputs, model, "test")
+    model = ModelPredictions(inputs.predictions, len(SKELETONS[params.data.skeleton]))
+    test = _compare_split(params, inputs, model, "test")
     truth = test.truth
     metrics: dict[str, Any] = {"last": {}, "best_on_target": {}}
     epochs: list[tuple[int, float]] = []
     if truth.labelled:
-        metrics["last"] = summarise(test.prediction.keypoints, test.prediction.cell, truth)
+        metrics["last"] = summarise(test.predicted.keypoints, test.predicted.cell, truth)
         epochs, metrics["best_on_target"] = _best_epoch(inputs.run, test.sample_ids, truth)
     metrics["last"]["source_pck_all"] = _source_pck(params, inputs, model)
     metrics["promotion"] = _promotion(params, inputs, model, test)
     return Evaluation(
-        _predictions_table(test.sample_ids, test.prediction, truth),
-        per_bin_table(test.prediction.keypoints, truth),
+        _predictions_table(test.sample_ids, test.predicted, truth),
+        per_bin_table(test.predicted.keypoints, truth),
         metrics,
         epochs,
     )
 
 
 @dataclass(frozen=True)
-class _SplitPrediction:
-    """What the model sees in one split of the target, beside the labels."""
+class _ComparedSplit:
+    """What the model saw in one split of the target, beside the labels."""
 
     sample_ids: list[str]
-    prediction: Prediction
+    predicted: SplitPredictions
     truth: Truth
 
 
-def _predict_split(params: Params, inputs: Inputs, model: PoseModel, split: str) -> _SplitPrediction:
-    skeleton, folder = SKELETONS[params.data.skeleton], inputs.ingested / "target"
-    images, labels = DomainImages(folder, split, skeleton), read_labels(folder, split, skeleton)
-    prediction = _predict(params, model, images)
+def _compare_split(params: Params, inputs: Inputs, model: ModelPredictions, split: str) -> _ComparedSplit:
+    sample_ids, labels = inputs.target.sample_ids(split), inputs.target.labels(split)
+    predicted = model.of("target", split, sample_ids)
     if not labels.visible.any():
-        bins, num_bins = _predicted_bins(params, inputs.vae, prediction)
+        bins, num_bins = _predicted_bins(params, inputs.vae, predicted)
     elif split == "test":
-        bins, num_bins = _scored_bins(inputs, images.sample_ids), params.curriculum.num_bins
+        bins, num_bins = _scored_bins(inputs, sample_ids), params.curriculum.num_bins
     else:
         bins, num_bins = _labelled_bins(params, inputs.vae, labels)
-    return _SplitPrediction(images.sample_ids, prediction, _truth(params, model, labels, bins, num_bins))
+    return _ComparedSplit(sample_ids, predicted, _truth(params, model, labels, bins, num_bins))
 
 
-def _promotion(params: Params, inputs: Inputs, model: PoseModel, test: _SplitPrediction) -> dict[str, Any]:
+def _promotion(
+    params: Params, inputs: Inputs, model: ModelPredictions, test: _ComparedSplit
+) -> dict[str, Any]:
     """Figures on the split that may choose; none where it has no labels.
 
     ``measured_on`` is equal for two models if and only if their figures can be compared.
     """
     split = params.evaluation.promotion_split
-    if split is None:
+    if split is None or not inputs.target.labels(split).visible.any():
         return {}
-    labels = read_labels(inputs.ingested / "target", split, SKELETONS[params.data.skeleton])
-    if not labels.visible.any():
-        return {}
-    chosen = test if split == "test" else _predict_split(params, inputs, model, split)
-    figures = summarise(chosen.prediction.keypoints, chosen.prediction.cell, chosen.truth)
+    chosen = test if split == "test" else _compare_split(params, inputs, model, split)
+    figures = summarise(chosen.predicted.keypoints, chosen.predicted.cell, chosen.truth)
     return {
         "split": split,
         "count": len(chosen.sample_ids),
@@ -125,12 +121,7 @@ def _promotion(params: Params, inputs: Inputs, model: PoseModel, test: _SplitPre
     }
 
 
-def _predict(params: Params, model: PoseModel, images: DomainImages) -> Prediction:
-    device = next(model.parameters()).device
-    return predict_all(model, images, device, params.compute.workers, params.evaluation.batch_size)
-
-
-def _truth(params: Params, model: PoseModel, labels: Labels, bins: Tensor, num_bins: int) -> Truth:
+def _truth(params: Params, model: ModelPredictions, labels: Labels, bins: Tensor, num_bins: int) -> Truth:
     return Truth(
         labels.keypoints,
         labels.visible,
@@ -139,8 +130,8 @@ def _truth(params: Params, model: PoseModel, labels: Labels, bins: Tensor, num_b
         SKELETONS[params.data.skeleton],
         params.data.image_size,
         params.evaluation.threshold,
-        heatmap_side(model.info.image_size, model.info.network),
-        model.info.heatmap.sigma,
+        model.heatmap_side,
+        model.heatmap_sigma,
     )
 
 
@@ -163,9 +154,9 @@ def _labelled_bins(params: Params, vae: Path, labels: Labels) -> tuple[Tensor, i
     return bins, num_bins
 
 
-def _predicted_bins(params: Params, vae: Path, prediction: Prediction) -> tuple[Tensor, int]:
-    visible = torch.ones_like(prediction.confidence, dtype=torch.bool)
-    poses, _, _ = normalise_poses(prediction.keypoints, visible)
+def _predicted_bins(params: Params, vae: Path, predicted: SplitPredictions) -> tuple[Tensor, int]:
+    visible = torch.ones_like(predicted.confidence, dtype=torch.bool)
+    poses, _, _ = normalise_poses(predicted.keypoints, visible)
     poses = poses.nan_to_num(nan=0.0)  # all keypoints in one place: a pose without size
     scores = score_poses(load_vae(vae), poses.flatten(1), visible)
     num_bins = min(params.curriculum.num_bins, len(scores))
@@ -192,20 +183,18 @@ def _best_epoch(
     return epochs, best
 
 
-def _source_pck(params: Params, inputs: Inputs, model: PoseModel) -> float | None:
+def _source_pck(params: Params, inputs: Inputs, model: ModelPredictions) -> float | None:
     """PCK on the source's test images, None where it has none."""
-    skeleton, folder = SKELETONS[params.data.skeleton], inputs.ingested / "source"
-    labels = read_labels(folder, "test", skeleton)
+    sample_ids, labels = inputs.source.sample_ids("test"), inputs.source.labels("test")
     if not labels.visible.any():
         return None
-    images = DomainImages(folder, "test", skeleton)
-    prediction = _predict(params, model, images)
-    truth = _truth(params, model, labels, torch.full((len(images),), NO_BIN), 0)
-    return pck_all(prediction.keypoints, truth)
+    predicted = model.of("source", "test", sample_ids)
+    truth = _truth(params, model, labels, torch.full((len(sample_ids),), NO_BIN), 0)
+    return pck_all(predicted.keypoints, truth)
 
 
-def _predictions_table(sample_ids: list[str], prediction: Prediction, truth: Truth) -> pa.Table:
-    errors = pose_errors(prediction.keypoints, truth)
+def _predictions_table(sample_ids: list[str], predicted: SplitPredictions, truth: Truth) -> pa.Table:
+    errors = pose_errors(predicted.keypoints, truth)
     metadata = {
         "image_side": str(truth.image_size),
         "skeleton": truth.skeleton.name,
@@ -216,8 +205,8 @@ def _predictions_table(sample_ids: list[str], prediction: Prediction, truth: Tru
         {
             "sample_id": sample_ids,
             "bin": truth.bins.numpy(),
-            "keypoints_pred": prediction.keypoints.numpy(),
-            "confidence": prediction.confidence.numpy(),
+            "keypoints_pred": predicted.keypoints.numpy(),
+            "confidence": predicted.confidence.numpy(),
             "keypoints_true": truth.keypoints.numpy(),
             "visible": truth.visible.numpy(),
             "evalpose_angle": errors.angle.numpy(),

@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
+from actupose.data.dataset import Domain
 from actupose.files import atomic_path
 from actupose.params import Params, TrainParams
 from actupose.report.aggregate import Comparison, compare_runs, run_figures
 from actupose.report.figures import draw_figures, draw_restyled
 from actupose.report.html import report_html
-from actupose.report.read import Folders, read_binned_data, read_evidence
+from actupose.report.read import Evidence, Folders, Run, read_binned_data, read_evidence
 from actupose.report.restyled import restyled_examples
 from actupose.report.text import comparison_csv, comparison_json, comparison_markdown, runs_csv
 
@@ -38,12 +39,11 @@ def write_report(folders: Folders, reports: Path, params: Params) -> Comparison:
     return comparison
 
 
-def write_run_figures(folders: Folders, out: Path, params: Params, method: str, seed: int) -> list[Path]:
+def write_run_figures(run: Run, target: Domain, out: Path, params: Params) -> list[Path]:
     """Draw what the report shows of runs, of one alone; returns the png files written to ``out``."""
-    alone = params.model_copy(update={"train": TrainParams(methods=(method,), seeds=(seed,))})
-    evidence = read_evidence(folders, alone)
+    alone = params.model_copy(update={"train": TrainParams(methods=(run.method,), seeds=(run.seed,))})
     paths = []
-    for figure in draw_figures(evidence, compare_runs(evidence.runs, alone), alone):
+    for figure in draw_figures(Evidence((run,), target), compare_runs((run,), alone), alone):
         paths.append(out / f"{figure.name}.png")
         _write(paths[-1], figure.png)
     return paths

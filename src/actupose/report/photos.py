@@ -53,12 +53,11 @@ def choose_photos(evidence: Evidence, skeleton: Skeleton, threshold: float) -> l
     """Photographs from the easiest bin to the hardest, with the first seed's predictions of every method."""
     first_runs = {run.method: run for run in reversed(evidence.runs)}
     runs = {method: first_runs[method] for method in dict.fromkeys(run.method for run in evidence.runs)}
-    rows = evidence.target_samples.to_pandas().set_index("sample_id")["image_row"]
     chosen = _sample_per_bin(next(iter(runs.values())))
     return [
         Photo(
             heading=_heading(bin_number, list(chosen)),
-            image=evidence.target_images.decode(int(rows[sample_id])),
+            image=evidence.target.image(sample_id),
             label=_label(next(iter(runs.values())), sample_id),
             predictions={m: _prediction(run, sample_id, skeleton, threshold) for m, run in runs.items()},
         )

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
-from actupose.data.image_store import ImageStore
+from actupose.data.dataset import Domain
 from actupose.errors import UserError
+from actupose.evaluation.evaluate import Evaluation
 from actupose.params import Params
 from actupose.report.columns import SELECTIONS, Selection
 from actupose.skeleton import SKELETONS
@@ -25,11 +26,10 @@ from actupose.tables import (
     normalised_schema,
     predictions_schema,
     read_table,
-    samples_schema,
 )
 
-Domain = Literal["source", "target"]
-DOMAINS: tuple[Domain, ...] = ("source", "target")
+DomainName = Literal["source", "target"]
+DOMAINS: tuple[DomainName, ...] = ("source", "target")
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,16 @@ class BinnedPoses:
 class BinnedData:
     """The scored poses of both domains, and the source's poses themselves: the same for all runs."""
 
-    domains: dict[Domain, BinnedPoses]
+    domains: dict[DomainName, BinnedPoses]
     source_poses: pa.Table
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All runs (in the order of the params) and the photos they are shown on."""
+    """All runs (in the order of the params) and the domain with the photos they are shown on."""
 
     runs: tuple[Run, ...]
-    target_samples: pa.Table
-    target_images: ImageStore
+    target: Domain
 
 
 def read_evidence(folders: Folders, params: Params) -> Evidence:
@@ -90,14 +89,24 @@ def read_evidence(folders: Folders, params: Params) -> Evidence:
     """
     names = [(method, seed) for method in params.train.methods for seed in params.train.seeds]
     _require_evaluations(folders.evaluations, [f"{method}-{seed}" for method, seed in names])
-    num_keypoints = len(SKELETONS[params.data.skeleton])
-    target = folders.ingested / "target"
+    skeleton = SKELETONS[params.data.skeleton]
     return Evidence(
-        runs=tuple(_read_run(folders, method, seed, num_keypoints) for method, seed in names),
-        target_samples=read_table(
-            target / "samples.parquet", samples_schema(num_keypoints), ["sample_id", "image_row"]
-        ),
-        target_images=ImageStore(target / "images.arrow"),
+        runs=tuple(_read_run(folders, method, seed, len(skeleton)) for method, seed in names),
+        target=Domain(folders.ingested / "target", skeleton, labels=False),
+    )
+
+
+def evaluated_run(method: str, seed: int, result: Evaluation, history: pa.Table, training: Path) -> Run:
+    """A run whose evaluation and history are in memory; the rest is read of ``training``, its folder."""
+    return Run(
+        method=method,
+        seed=seed,
+        metrics=_figures_by_rule(result.metrics),
+        per_bin=result.per_bin.to_pandas(),
+        predictions=result.predictions,
+        history=history.to_pandas(),
+        curriculum=_frame(training / "curriculum.parquet", CURRICULUM),
+        flow=_frame(training / "flow.parquet", FLOW),
     )
 
 
@@ -156,6 +165,10 @@ def read_metrics(path: Path) -> dict[Selection, dict[str, float]]:
         raise UserError(f"{path}: not valid JSON: {error}; {again}") from None
     if not isinstance(tree, dict) or not all(isinstance(tree.get(rule), dict) for rule in SELECTIONS):
         raise UserError(f"{path}: needs the keys {' and '.join(SELECTIONS)}; {again}")
+    return _figures_by_rule(tree)
+
+
+def _figures_by_rule(tree: Mapping[str, Any]) -> dict[Selection, dict[str, float]]:
     return {rule: _known_figures(tree[rule]) for rule in SELECTIONS}
 
 

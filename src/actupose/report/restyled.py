@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from actupose.data.dataset import DomainImages
+from actupose.data.dataset import Domain
 from actupose.methods.style_transfer import StyleTransfer
 from actupose.params import Params
 from actupose.report.read import Folders
@@ -36,7 +36,8 @@ def restyled_examples(folders: Folders, params: Params) -> dict[str, np.ndarray]
 
 def _images(folders: Folders, domain: str, params: Params) -> torch.Tensor:
     """Images spread evenly over the training split: (N, 3, S, S) in 0..1."""
-    images = DomainImages(folders.ingested / domain, "train", SKELETONS[params.data.skeleton])
+    opened = Domain(folders.ingested / domain, SKELETONS[params.data.skeleton], labels=False)
+    images = opened.images("train")
     places = torch.linspace(0, len(images) - 1, EXAMPLES).long()
     return next(images.batches([places], workers=0)).images.float() / 255
 

@@ -10,9 +10,9 @@ from actupose.params import ComputeParams
 from actupose.params.run import TrainingSettings
 from actupose.tables import CURRICULUM, FLOW, HISTORY, epoch_predictions_schema, history_table, write_table
 from actupose.training.checkpoint import checkpoint_key, remove_checkpoints
-from actupose.training.epoch_evaluation import gather_epoch_predictions, remove_epoch_predictions
+from actupose.training.epoch_predictions import gather_epoch_predictions, remove_epoch_predictions
 from actupose.training.trainer import Trainer
-from actupose.training.training_data import Inputs, input_files, open_training_data, target_rows
+from actupose.training.training_data import Inputs, input_files, open_training_data
 
 CODE_FOLDERS = ("core", "data", "nets", "methods")
 
@@ -22,7 +22,7 @@ def open_trainer(
 ) -> Trainer:
     """A trainer whose folder below ``checkpoints`` is named by method, seed and key."""
     data = open_training_data(settings, inputs)  # before the key: it tells what is missing in one line
-    decisive = settings.model_dump_json() + target_rows(settings, inputs.ingested)
+    decisive = settings.model_dump_json() + data.digest
     key = checkpoint_key(decisive, [*_code_files(), *input_files(settings, inputs)])
     folder = checkpoints / f"{settings.method_name}-{settings.seed}-{key}"
     return Trainer(settings, compute, data, folder, key)

@@ -22,7 +22,8 @@ from actupose.params import ComputeParams
 from actupose.params.run import TrainingSettings
 from actupose.training.checkpoint import load_checkpoint, save_checkpoint
 from actupose.training.curriculum_state import CurriculumState, Row
-from actupose.training.epoch_evaluation import predict_all, save_epoch_predictions, source_pck
+from actupose.training.epoch_predictions import save_epoch_predictions, source_pck
+from actupose.training.prediction import predict_all
 from actupose.training.step_terms import StepTerms
 from actupose.training.training_data import TrainingData
 

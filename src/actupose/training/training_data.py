@@ -3,6 +3,7 @@
 Target labels are opened for the oracle alone; every other run has only the target's images in its hands.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from actupose.data.dataset import DomainImages, Labels, read_labels
+from actupose.data.dataset import Domain, DomainImages, Labels
 from actupose.errors import UserError
 from actupose.nets.style_net import StyleNet
 from actupose.params.run import TrainingSettings
-from actupose.tables import SCORES, read_table, samples_schema
+from actupose.tables import SCORES, read_table
 from actupose.training.style_training import load_style
 
 
@@ -38,6 +39,7 @@ class TrainingData:
         source_val: labelled source images for a learning curve, None where the source has no such split.
         vae_scores: (N,) score of every labelled training sample, None for the oracle.
         style_net: what restyles images, None where no batch is restyled by a net.
+        digest: names the tables' content that decides the weights: target labels for the oracle alone.
     """
 
     labelled: DomainImages
@@ -47,6 +49,7 @@ class TrainingData:
     source_val: tuple[DomainImages, Labels] | None
     vae_scores: Tensor | None
     style_net: StyleNet | None
+    digest: str
 
 
 def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingData:
@@ -57,24 +60,27 @@ def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingDa
     Raises:
         UserError: a table is missing, a split is empty, or there is no label to learn from.
     """
-    skeleton, supervision, ingested = settings.skeleton, settings.method.supervision, inputs.ingested
+    skeleton, supervision = settings.skeleton, settings.method.supervision
     scores = _scores(inputs.bins / "source") if supervision == "source" else None
+    source = Domain(inputs.ingested / "source", skeleton)
+    target = Domain(inputs.ingested / "target", skeleton, labels=supervision == "target")
+    labelled = source if supervision == "source" else target
     scored = None if scores is None else list(scores)
-    labelled = DomainImages(ingested / supervision, "train", skeleton, scored)
-    labels = read_labels(ingested / supervision, "train", skeleton, scored)
+    images, labels = labelled.images("train", scored), labelled.labels("train", scored)
     if not labels.visible.any():
         raise UserError(
             f"methods.{settings.method_name}: supervision: {supervision} needs labels, "
             f"and the {supervision}'s training images have none"
         )
     return TrainingData(
-        labelled=labelled,
+        labelled=images,
         labels=labels,
-        target=DomainImages(ingested / "target", "train", skeleton),
-        target_test=DomainImages(ingested / "target", "test", skeleton),
-        source_val=_source_val(ingested / "source", settings),
-        vae_scores=None if scores is None else torch.tensor([scores[s] for s in labelled.sample_ids]),
+        target=target.images("train"),
+        target_test=target.images("test"),
+        source_val=(source.images("val"), source.labels("val")) if source.holds("val") else None,
+        vae_scores=None if scores is None else torch.tensor([scores[s] for s in images.sample_ids]),
         style_net=load_style(inputs.style) if _needs_style_net(settings) else None,
+        digest=_digest(source, target, scores),
     )
 
 
@@ -83,29 +89,17 @@ def _needs_style_net(settings: TrainingSettings) -> bool:
 
 
 def input_files(settings: TrainingSettings, inputs: Inputs) -> list[Path]:
-    """Files whose content decides the weights; labels of the target count for the oracle alone."""
-    ingested = inputs.ingested
-    files = [ingested / "source" / "samples.parquet", inputs.bins / "source" / "scores.parquet"]
-    files += [ingested / domain / "images.arrow" for domain in ("source", "target")]
-    if settings.method.supervision == "target":
-        files.append(ingested / "target" / "samples.parquet")
+    """Files beside the tables whose content decides the weights."""
+    files = [inputs.ingested / domain / "images.arrow" for domain in ("source", "target")]
     if _needs_style_net(settings):
         files.append(inputs.style / "style.safetensors")
     return files
 
 
-def target_rows(settings: TrainingSettings, ingested: Path) -> str:
-    """Which images the target's splits hold: what of its samples table decides the weights without labels."""
-    columns = ["sample_id", "split", "image_row"]
-    table = read_table(
-        ingested / "target" / "samples.parquet", samples_schema(len(settings.skeleton)), columns
-    )
-    return json.dumps(table.to_pydict())
-
-
-def _source_val(folder: Path, settings: TrainingSettings) -> tuple[DomainImages, Labels] | None:
-    labels = read_labels(folder, "val", settings.skeleton)
-    return (DomainImages(folder, "val", settings.skeleton), labels) if len(labels.visible) else None
+def _digest(source: Domain, target: Domain, scores: dict[str, float] | None) -> str:
+    found = hashlib.sha256(source.digest() + target.digest())
+    found.update(json.dumps(scores).encode())
+    return found.hexdigest()
 
 
 def _scores(folder: Path) -> dict[str, float]:

@@ -5,29 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from actupose.core.metrics import group_means, pck
-from actupose.core.ranks import gather_rows, share, world_size
-from actupose.data.dataset import DomainImages, Labels
-from actupose.nets.pose_model import PoseModel, Prediction, predict_batch
+from actupose.data.dataset import Labels
+from actupose.nets.pose_model import Prediction
 from actupose.skeleton import Skeleton
 from actupose.tables import epoch_predictions_schema, make_table, read_table, write_table
-
-BATCH_SIZE = 64
-
-
-def predict_all(
-    model: PoseModel, images: DomainImages, device: torch.device, workers: int, batch_size: int = BATCH_SIZE
-) -> Prediction:
-    """Predictions (on the CPU) for all images of a split, in order; each rank predicts for its share."""
-    number, ranks = len(images), world_size()
-    padded = torch.arange(-(-number // ranks) * ranks) % number  # equal shares: the first come again
-    rows = share(padded)
-    batches = images.batches(rows.split(batch_size), workers)
-    parts = [predict_batch(model, batch.images.to(device, non_blocking=True)) for batch in batches]
-    columns = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Prediction(*(gather_rows(column)[:number] for column in columns))
 
 
 def save_epoch_predictions(folder: Path, epoch: int, sample_ids: list[str], prediction: Prediction) -> None:
