@@ -16,8 +16,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_project(folder, {"data.skeleton": "hand21", "train.methods": ["regda", "actupose"], **adain})
     prepare(folder)
     for method in ("regda", "actupose"):
-        run_here(folder, "train", method, "0")
-        run_here(folder, "evaluate", method, "0")
+        for stage in ("train", "predict", "evaluate"):
+            run_here(folder, stage, method, "0")
     run_here(folder, "compare")
     return folder
 

@@ -1,7 +1,7 @@
 """kill -9 at random moments: what is begun again ends, byte for byte, as what was never disturbed.
 
 The short version here kills every kind of stage once, as it writes; ``pytest -m trial tests/test_kills.py``
-kills ``dvc repro`` twenty times for every method, and for ingest, score and evaluate.
+kills ``dvc repro`` twenty times for every method, and for ingest, score, predict and evaluate.
 """
 
 import os
@@ -27,6 +27,7 @@ STAGES = {
     "ingest": (("stages.ingest", "source"), "data/ingested/source"),
     "score": (("stages.score", "source"), "data/bins/source"),
     "train": (("stages.train", "actupose", "0"), "runs/actupose-0"),
+    "predict": (("stages.predict", "actupose", "0"), "data/predictions"),
     "evaluate": (("stages.evaluate", "actupose", "0"), "evaluations/actupose-0"),
 }
 METHODS = (
@@ -41,8 +42,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kills") / "project"
     make_project(folder, {"train.methods": ["actupose"], "compute.checkpoint_minutes": EVERY_STEP})
     prepare(folder)
-    run_here(folder, "train", "actupose", "0")
-    run_here(folder, "evaluate", "actupose", "0")
+    for stage in ("train", "predict", "evaluate"):
+        run_here(folder, stage, "actupose", "0")
     return folder
 
 
@@ -144,6 +145,7 @@ def test_twenty_kills_of_a_training_change_no_byte(
     [
         ("ingest@source", "data/ingested/source"),
         ("score@source", "data/bins/source"),
+        ("predict@actupose-0", "data/predictions"),
         ("evaluate@actupose-0", "evaluations/actupose-0"),
     ],
 )

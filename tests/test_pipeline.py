@@ -29,6 +29,7 @@ METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
     *("udape", "udape_vae_hm", "udape_vae_cl", "actupose"),
 )
+PER_RUN = ("train", "predict", "evaluate")
 BY_DVC = ("source_only", "actupose")
 RUNS = tuple(f"{method}-0" for method in METHODS)
 NUM_KEYPOINTS = 16
@@ -52,9 +53,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         set_params(folder, {"train.methods": list(METHODS)})
         by_us = [method for method in METHODS if method not in BY_DVC]
         for method in by_us:
-            run_here(folder, "train", method, "0")
-            run_here(folder, "evaluate", method, "0")
-    stages = [f"{stage}@{method}-0" for method in by_us for stage in ("train", "evaluate")]
+            for stage in PER_RUN:
+                run_here(folder, stage, method, "0")
+    stages = [f"{stage}@{method}-0" for method in by_us for stage in PER_RUN]
     run(folder, "dvc", "commit", "--force", *stages)
     run(folder, "dvc", "repro", "compare")
     return folder, printed
@@ -86,7 +87,7 @@ def model_bytes(project: Path, name: str) -> bytes:
 
 def test_one_command_runs_every_stage(project: tuple[Path, str]) -> None:
     domains = {f"{stage}@{d}" for stage in ("ingest", "normalise", "score") for d in ("source", "target")}
-    per_run = {f"{stage}@{method}-0" for stage in ("train", "evaluate") for method in BY_DVC}
+    per_run = {f"{stage}@{method}-0" for stage in PER_RUN for method in BY_DVC}
     assert started_stages(project[1]) == domains | per_run | {"train_vae", "train_style", "compare"}
 
 
@@ -102,6 +103,7 @@ def contract_tables() -> Iterator[tuple[str, Any]]:
         yield f"runs/{name}/history.parquet", tables.HISTORY
         yield f"runs/{name}/curriculum.parquet", tables.CURRICULUM
         yield f"runs/{name}/epoch_predictions.parquet", tables.epoch_predictions_schema(NUM_KEYPOINTS)
+        yield f"data/predictions/{name}.parquet", tables.model_predictions_schema(NUM_KEYPOINTS)
         yield f"evaluations/{name}/predictions.parquet", tables.predictions_schema(NUM_KEYPOINTS)
         yield f"evaluations/{name}/per_bin.parquet", tables.PER_BIN
 
@@ -239,6 +241,7 @@ def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:
         ({"methods.actupose.weights.evalpose": 0.3}, {"train@actupose-0"}),
         ({"methods.udape_vae_cl.curriculum": "uniform"}, {"train@udape_vae_cl-0"}),
         ({"evaluation.threshold": 0.1}, {f"evaluate@{name}" for name in RUNS}),
+        ({"evaluation.batch_size": 32}, {f"predict@{name}" for name in RUNS}),
         ({"evaluation.promotion_split": "test"}, {f"evaluate@{name}" for name in RUNS}),
         ({"tracking.experiment": "renamed"}, set()),
         ({"tracking.system_metrics": False}, set()),
@@ -267,8 +270,14 @@ def test_what_follows_a_changed_method_runs_again_and_nothing_else(copied: Path)
     before = model_bytes(copied, "actupose-0")
     set_params(copied, {"methods.actupose.weights.evalpose": 0.3})
     output = run(copied, "dvc", "repro")
-    assert started_stages(output) == {"train@actupose-0", "evaluate@actupose-0", "compare"}
+    assert started_stages(output) == {*(f"{stage}@actupose-0" for stage in PER_RUN), "compare"}
     assert model_bytes(copied, "actupose-0") != before
+
+
+def test_a_new_threshold_runs_no_network(copied: Path) -> None:
+    set_params(copied, {"evaluation.threshold": 0.1})
+    output = run(copied, "dvc", "repro", "evaluate@actupose-0")
+    assert started_stages(output) == {"evaluate@actupose-0"}
 
 
 def test_nonsense_target_labels_change_no_model_but_the_oracles(copied: Path) -> None:
@@ -387,11 +396,11 @@ def has_opened_images(group: int) -> bool:
     return False
 
 
-def test_an_evaluation_that_is_interrupted_as_it_predicts_leaves_nothing_half_done(copied: Path) -> None:
-    folder = copied / "evaluations/udape-0"
+def test_a_prediction_that_is_interrupted_leaves_nothing_half_done(copied: Path) -> None:
+    folder = copied / "data/predictions"
     wanted = {path.name: path.read_bytes() for path in folder.iterdir()}
     set_params(copied, {"compute.workers": 1})
-    command = [sys.executable, "-m", "stages.evaluate", "udape", "0"]
+    command = [sys.executable, "-m", "stages.predict", "udape", "0"]
     child = subprocess.Popen(command, cwd=copied, env=environment(copied), start_new_session=True)
     wait_until(lambda: child.poll() is not None or has_opened_images(child.pid), 120, every=0.01)
     family = psutil.Process(child.pid).children(recursive=True)

@@ -22,7 +22,7 @@ from pipelines._file_lock import take_lock
 from stages._entry import RANKS
 
 SLOTS = "gpu"
-COMPUTING = ("train", "train_style", "evaluate")
+COMPUTING = ("train", "train_style", "predict")
 _LEASE_SECONDS = 60  # a slot whose holder was killed is free again after this
 
 

@@ -226,6 +226,7 @@ def test_of_two_trainings_whose_server_is_killed_one_meets_it_again_and_one_leav
         assert run_of(client, fast).info.status == "RUNNING"  # the server has not heard of its end
 
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        run_here(project, "predict", "source_only", "1")
         run_here(project, "evaluate", "source_only", "1")
         assert_every_epoch_is_there_once(client, fast)
         bins = points(client, run_of(client, fast).info.run_id, "bins/pck_0.05")
