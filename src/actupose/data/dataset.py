@@ -109,8 +109,9 @@ class Domain:
 
     def image(self, sample_id: str) -> np.ndarray:
         """(S, S, 3) uint8 RGB image of one sample."""
-        place = pc.index(self._samples.column("sample_id"), sample_id).as_py()
-        return self._store.decode(self._samples.column("image_row")[place].as_py())
+        is_meant = pc.equal(self._samples.column("sample_id"), sample_id)
+        (row,) = self._samples.column("image_row").filter(is_meant).to_pylist()
+        return self._store.decode(row)
 
     def digest(self) -> bytes:
         """Name what was read of the table: of a domain without labels they make no difference."""

@@ -97,9 +97,8 @@ def input_files(settings: TrainingSettings, inputs: Inputs) -> list[Path]:
 
 
 def _digest(source: Domain, target: Domain, scores: dict[str, float] | None) -> str:
-    found = hashlib.sha256(source.digest() + target.digest())
-    found.update(json.dumps(scores).encode())
-    return found.hexdigest()
+    parts = source.digest() + target.digest() + json.dumps(scores).encode()
+    return hashlib.sha256(parts).hexdigest()
 
 
 def _scores(folder: Path) -> dict[str, float]:
