@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-from ruamel.yaml import YAML, RoundTripRepresenter
+from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from actupose.errors import UserError
 from actupose.files import atomic_path

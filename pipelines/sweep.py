@@ -1,7 +1,7 @@
 """Run the pipeline for every cell of a sweep, and compare the cells.
 
     python -m pipelines.sweep curriculum --dry-run
-    python -m pipelines.sweep --axis curriculum.pace=1.0,2.0 --axis 'train.seeds=[0],[1]' --cells 2
+    python -m pipelines.sweep --axis schedule.epochs=20,40 --axis 'train.seeds=[0],[1]' --cells 2
 
 Each cell runs in a copy of the project below .state/sweeps, with params of its own and the project's DVC
 cache: params.yaml, dvc.lock and outputs of the project stay as they are, and it may be edited meanwhile. What

@@ -1,4 +1,4 @@
-"""Evaluate one trained run on the target's test images, over all and per bin, and log it to MLflow."""
+"""Score one trained run's predictions on the target's test images, over all and per bin; log to MLflow."""
 
 import json
 import sys

@@ -26,7 +26,7 @@ def main() -> None:
     skeleton = SKELETONS[params.data.skeleton]
     poses = SplitPoses(NORMALISED / f"{domain}.parquet", SCORED_SPLIT[domain], skeleton)
     names, scores = score_split(load_vae(VAE), poses)
-    ranked, bins = bin_tables(names, scores, poses, params.curriculum.num_bins)
+    ranked, bins = bin_tables(names, scores, poses, getattr(params.bins, domain))
     folder = BINS / domain
     tables.write_table(folder / "scores.parquet", ranked, tables.SCORES)
     tables.write_table(folder / "bins.parquet", bins, tables.BINS)

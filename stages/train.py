@@ -7,20 +7,23 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
-from actupose.layout import BINS, INGESTED, RUNS, STATE, STYLE
-from actupose.methods.fabric import check_shares
-from actupose.params import Params
-from actupose.params.run import TrainingSettings
+from actupose.layout import BINS, INGESTED, PIPELINE, RUNS, STATE, STYLE
+from actupose.params import Params, RunParams
 from actupose.progress import progress
 from actupose.signals import StopRequest
 from actupose.training.checkpoint import newest_step
 from actupose.training.run_files import open_trainer, write_outputs
+from actupose.training.runtime import check_shares
 from actupose.training.trainer import Stopped, Track, Trainer
 from actupose.training.training_data import Inputs, open_training_data
 from stages._entry import RANKS, UNDER_TORCHRUN, run_stage
+from stages._run_arguments import read_run_arguments
 from stages.events import emit
 from tracking import RunMirror, describe_run
 
@@ -29,11 +32,11 @@ def main() -> None:
     """Images, labels and scores -> runs/<method>-<seed>."""
     args = read_run_arguments(__doc__)
     params = args.params
-    settings = TrainingSettings.of(params, args.method, args.seed)
+    run = RunParams.of(params, args.method, args.seed)
     inputs = Inputs(INGESTED, BINS, STYLE)
-    _become_ranks(settings, inputs)
+    _become_ranks(run, inputs)
     stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
-    trainer = open_trainer(settings, params.compute, inputs, STATE / "checkpoints")
+    trainer = open_trainer(run, params.compute, inputs, STATE / "checkpoints", _code())
     if rank() > 0:
         _train_silently(trainer, stop)
         return
@@ -45,7 +48,15 @@ def main() -> None:
             raise
 
 
-def _become_ranks(settings: TrainingSettings, inputs: Inputs) -> None:
+def _code() -> list[Path]:
+    """The library's files that decide the weights: those that dvc.yaml names for this stage."""
+    named = yaml.safe_load(PIPELINE.read_text())["stages"]["train"]["deps"]
+    places = [Path(place) for place in named if place.startswith("src/")]
+    files = (path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    return sorted(files)
+
+
+def _become_ranks(run: RunParams, inputs: Inputs) -> None:
     """Go on as that many processes of torchrun, where the environment asks for them.
 
     A mistake shows here, in one line: torchrun would add its own.
@@ -55,8 +66,8 @@ def _become_ranks(settings: TrainingSettings, inputs: Inputs) -> None:
         return
     if not ranks.isdecimal() or int(ranks) < 1:
         raise UserError(f"{RANKS} = {ranks!r}: a number of processes, one for each GPU")
-    check_shares(settings, int(ranks))
-    open_training_data(settings, inputs)
+    check_shares(run, int(ranks))
+    open_training_data(run, inputs)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     os.execv(sys.executable, [*torchrun, "-m", "stages.train", *sys.argv[1:]])
 
@@ -74,7 +85,7 @@ def _run(trainer: Trainer, track: Track, stop: StopRequest, on_step: Callable[[i
 
 
 def _train(trainer: Trainer, params: Params, mirror: RunMirror, stop: StopRequest) -> None:
-    name = f"{trainer.settings.method_name}-{trainer.settings.seed}"
+    name = f"{trainer.params.method_name}-{trainer.params.seed}"
     schedule = params.schedule
 
     def track(epoch: int, metrics: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Train the style net of AdaIN on training images of both domains; other kinds of style need none."""
+"""Train the style net of AdaIN on training images of both domains, where ``style_net.train`` says so."""
 
 import argparse
 from pathlib import Path
@@ -20,15 +20,15 @@ def main() -> None:
     """Images of both domains -> models/style."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     params = load_params(PARAMS)
-    if params.style.kind != "adain":
-        _write_placeholder(STYLE, params.style.kind)
+    if not params.style_net.train:
+        _write_placeholder(STYLE)
         return
     history = _train(params)
     print(f"{STYLE}: " + ", ".join(f"{name} {value:.4f}" for name, value in history[-1].items()))
 
 
 def _train(params: Params) -> list[dict[str, float]]:
-    skeleton, settings = SKELETONS[params.data.skeleton], params.style.adain
+    skeleton, settings = SKELETONS[params.data.skeleton], params.style_net
     source, target = (
         Domain(INGESTED / domain, skeleton, labels=False).images("train") for domain in ("source", "target")
     )
@@ -39,11 +39,11 @@ def _train(params: Params) -> list[dict[str, float]]:
     return history
 
 
-def _write_placeholder(folder: Path, kind: str) -> None:
+def _write_placeholder(folder: Path) -> None:
     """DVC wants an output."""
     with atomic_path(folder / "README.txt") as path:
-        path.write_text(f"style.kind = {kind} needs no trained net\n")
-    print(f"{folder}: nothing to train for style.kind = {kind}")
+        path.write_text("style_net.train: false\n")
+    print(f"{folder}: style_net.train = false")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ SHRUNK: dict[str, Any] = {
     "data.target.counts": {"train": 32, "val": 8, "test": 24},
     "vae.epochs": 3,
     "evaluation.every_epochs": 1,
-    "curriculum.num_bins": NUM_BINS,
+    "bins": {"source": NUM_BINS, "target": NUM_BINS},
     "network.width": 0.25,
     "schedule": {"epochs": EPOCHS, "pretrain_epochs": 1, "steps_per_epoch": STEPS, "batch_size": 8},
     "optim.milestones": [2],
@@ -80,7 +80,9 @@ def make_project(folder: Path, settings: dict[str, Any]) -> None:
             shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    set_params(folder, SHRUNK | settings)
+    methods = yaml.safe_load((folder / "params.yaml").read_text())["methods"]
+    bins = {f"methods.{method}.curriculum.num_bins": NUM_BINS for method in methods}
+    set_params(folder, SHRUNK | bins | settings)
 
 
 def run_here(project: Path, stage: str, *arguments: str) -> None:

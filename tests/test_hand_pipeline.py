@@ -12,7 +12,8 @@ from actupose import tables
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hands") / "project"
-    adain = {"style.kind": "adain", "style.adain.steps": 4, "style.adain.channels": 4}
+    net = {"style_net.train": True, "style_net.steps": 4, "style_net.channels": 4}
+    adain = {"methods.actupose.style.kind": "adain", **net}
     make_project(folder, {"data.skeleton": "hand21", "train.methods": ["regda", "actupose"], **adain})
     prepare(folder)
     for method in ("regda", "actupose"):

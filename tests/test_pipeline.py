@@ -10,15 +10,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from dvc.repo import Repo
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from recorded_reads import leaves, recorded_reads
 from shrunk_project import EPOCHS, NUM_BINS, environment, make_project, run, run_here, set_params
 from waiting import wait_until
 
@@ -39,26 +41,41 @@ def started_stages(output: str) -> set[str]:
     return set(re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE))
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The finished project and what ``dvc repro`` printed.
+class Finished(NamedTuple):
+    """A finished project, what ``dvc repro`` printed, and which keys of params.yaml stages have read."""
 
-    Most methods are run by the same stages within this process, and then made known to DVC: it is quicker.
-    """
+    folder: Path
+    printed: str
+    reads: dict[str, set[str]]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Most methods are run by stages within this process, which is quicker, and then made known to DVC."""
     folder = tmp_path_factory.mktemp("pipeline") / "project"
     make_project(folder, {"train.methods": list(BY_DVC)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
         printed = run(folder, "dvc", "repro")
         set_params(folder, {"train.methods": list(METHODS)})
-        by_us = [method for method in METHODS if method not in BY_DVC]
-        for method in by_us:
-            for stage in PER_RUN:
-                run_here(folder, stage, method, "0")
-    stages = [f"{stage}@{method}-0" for method in by_us for stage in PER_RUN]
-    run(folder, "dvc", "commit", "--force", *stages)
+        by_us = [(stage, m) for m in METHODS if m not in BY_DVC for stage in PER_RUN]
+        reads = {f"{stage}@{method}-0": read_by(folder, stage, method, "0") for stage, method in by_us}
+    run(folder, "dvc", "commit", "--force", *reads)
     run(folder, "dvc", "repro", "compare")
-    return folder, printed
+    return Finished(folder, printed, reads)
+
+
+def read_by(project: Path, stage: str, *arguments: str) -> set[str]:
+    """Run a stage within this process, and return the keys that it reads."""
+    with recorded_reads() as keys:
+        run_here(project, stage, *arguments)
+    return keys
+
+
+@pytest.fixture(scope="session")
+def project(finished: Finished) -> tuple[Path, str]:
+    """The finished project and what ``dvc repro`` printed."""
+    return finished.folder, finished.printed
 
 
 @pytest.fixture
@@ -235,23 +252,78 @@ def test_a_second_repro_runs_nothing(project: tuple[Path, str]) -> None:
     assert "up to date" in output
 
 
+# Read by stages that need not run again: where and how to compute, what is told to whom, what runs.
+FOR_NO_RESULT = ("compute.channels_last", "compute.compile", "compute.device", "compute.workers",
+                 "compute.checkpoint_minutes", "tracking.", "train.")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def reads(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Keys of params.yaml that each stage reads when it really runs."""
+    folder = tmp_path_factory.mktemp("reads") / "project"
+    shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    set_params(folder, {"style_net.train": True, "style_net.steps": 2})
+    stages = [(stage, d) for stage in ("ingest", "normalise", "score") for d in ("source", "target")]
+    stages += [("train_vae",), ("train_style",)]
+    return {"@".join(stage): read_by(folder, *stage) for stage in stages} | finished.reads
+
+
+@pytest.fixture(scope="session")
+def declared(project: tuple[Path, str]) -> dict[str, list[str]]:
+    """Keys that dvc.yaml names for each stage; another value of one, or below one, runs the stage again."""
+    with Repo(str(project[0])) as repo:
+        stages = repo.index.stages
+        return {s.name: [key for part in s.params for key in part.params] for s in stages}
+
+
+def names(entries: list[str], key: str) -> bool:
+    return any(key == entry or key.startswith(f"{entry}.") for entry in entries)
+
+
+def test_each_key_reaches_the_stages_that_read_it_and_no_other(
+    project: tuple[Path, str], reads: dict[str, set[str]], declared: dict[str, list[str]]
+) -> None:
+    tree = yaml.safe_load((project[0] / "params.yaml").read_text())
+    keys = [key for key in leaves(tree) if not key.startswith(FOR_NO_RESULT)]
+    assert len(keys) > 150
+    for stage, found in reads.items():
+        unnamed = [key for key in keys if key in found and not names(declared[stage], key)]
+        assert unnamed == [], f"{stage} reads what dvc.yaml does not name"
+    for stage in reads:  # a shared section counts as read where one of the methods reads it
+        twins = [found for twin, found in reads.items() if twin.split("@")[0] == stage.split("@")[0]]
+        unread = [e for e in declared[stage] if not any(names([e], key) for key in set().union(*twins))]
+        assert unread == [], f"dvc.yaml names what {stage} does not read"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_key_of_a_method_trains_that_method_again_and_no_other(
+    project: tuple[Path, str], declared: dict[str, list[str]], method: str
+) -> None:
+    entry = yaml.safe_load((project[0] / "params.yaml").read_text())["methods"][method]
+    keys = [f"methods.{method}.{key}" for key in leaves(entry)]
+    assert len(keys) >= 5
+    for key in keys:
+        assert {s for s, entries in declared.items() if names(entries, key)} == {f"train@{method}-0"}, key
+
+
 @pytest.mark.parametrize(
     ("change", "reached"),
     [
-        ({"methods.actupose.weights.evalpose": 0.3}, {"train@actupose-0"}),
-        ({"methods.udape_vae_cl.curriculum": "uniform"}, {"train@udape_vae_cl-0"}),
+        ({"methods.actupose.gamma": 0.2}, {"train@actupose-0"}),
+        ({"methods.udape_vae_cl.curriculum": {"name": "uniform", "num_bins": 4}}, {"train@udape_vae_cl-0"}),
         ({"evaluation.threshold": 0.1}, {f"evaluate@{name}" for name in RUNS}),
+        ({"bins.target": 6}, {"score@target", *(f"evaluate@{name}" for name in RUNS)}),
         ({"evaluation.batch_size": 32}, {f"predict@{name}" for name in RUNS}),
         ({"evaluation.promotion_split": "test"}, {f"evaluate@{name}" for name in RUNS}),
         ({"tracking.experiment": "renamed"}, set()),
         ({"tracking.system_metrics": False}, set()),
         ({"compute.workers": 1}, set()),
-        ({"adaptation.gamma": 0.2}, {f"train@{name}" for name in RUNS}),
+        ({"style_net.steps": 7}, {"train_style"}),
         ({"data.target.seed": 7}, {"ingest@target"}),
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else None,
 )
-def test_a_change_reaches_what_reads_it_and_nothing_else(
+def test_dvc_finds_changed_what_names_the_key(
     project: tuple[Path, str], change: dict[str, Any], reached: set[str]
 ) -> None:
     path = project[0] / "params.yaml"
@@ -266,6 +338,68 @@ def test_a_change_reaches_what_reads_it_and_nothing_else(
     assert by_params == reached | {"compare"}
 
 
+def test_a_new_kind_of_method_is_one_file_and_one_entry(copied: Path) -> None:
+    (copied / "src/actupose/methods/only_labels.py").write_text(ONLY_LABELS)
+    entry = {
+        "kind": "only_labels",
+        "curriculum": {"name": "uniform", "num_bins": 4},
+        "fidelity": "corrected",
+        "rate": 0.01,
+    }
+    set_params(copied, {"methods.mine": entry, "train.methods": ["mine"]})
+    run(copied, "dvc", "repro", "evaluate@mine-0")
+    assert json.loads((copied / "evaluations/mine-0/metrics.json").read_text())["last"]["pck"]["all"] >= 0
+    history = pq.read_table(copied / "runs/mine-0/history.parquet").to_pylist()
+    assert {row["value"] for row in history if row["metric"] == "learning_rate"} == {0.01}
+    set_params(copied, {"methods.mine.rate": 0.02})
+    status = json.loads(run(copied, "dvc", "status", "--json", "train@mine-0"))
+    assert "methods.mine" in json.dumps(status)
+
+
+ONLY_LABELS = """
+from typing import Literal
+
+from actupose.methods import StepResult
+from actupose.nets.runtime import descend, set_rate
+from actupose.params import MethodParams, PositiveFloat
+
+
+class OnlyLabelsParams(MethodParams):
+    kind: Literal["only_labels"]
+    rate: PositiveFloat
+
+
+class OnlyLabels:
+    def __init__(self, student, style_net):
+        self.student, self.params = student, student.run.method
+        self.networks = {"student": student.network}
+        self.optimizers = {"student": student.optimizer}
+
+    def wants_target(self, step):
+        return False
+
+    def prepare(self, step):
+        pass
+
+    def step(self, step, batch, target):
+        set_rate(self.student.optimizer, self.params.rate)
+        labels = self.student.labelled_view(step, batch)
+        output = self.student.predict(labels.images)
+        losses = self.student.losses(output, labels, {})
+        descend(losses["source"], self.student.optimizer)
+        return StepResult(losses, self.student.task.mean_peaks(output.heatmaps))
+
+    def rate(self, step):
+        return self.params.rate
+
+    def predictor(self, steps):
+        return self.student.network
+
+
+PARAMS, METHOD = OnlyLabelsParams, OnlyLabels
+"""
+
+
 def test_what_follows_a_changed_method_runs_again_and_nothing_else(copied: Path) -> None:
     before = model_bytes(copied, "actupose-0")
     set_params(copied, {"methods.actupose.weights.evalpose": 0.3})
@@ -274,10 +408,10 @@ def test_what_follows_a_changed_method_runs_again_and_nothing_else(copied: Path)
     assert model_bytes(copied, "actupose-0") != before
 
 
-def test_a_new_threshold_runs_no_network(copied: Path) -> None:
-    set_params(copied, {"evaluation.threshold": 0.1})
+def test_a_new_threshold_and_a_new_number_of_bins_run_no_network(copied: Path) -> None:
+    set_params(copied, {"evaluation.threshold": 0.1, "bins.target": 6})
     output = run(copied, "dvc", "repro", "evaluate@actupose-0")
-    assert started_stages(output) == {"evaluate@actupose-0"}
+    assert started_stages(output) == {"score@target", "evaluate@actupose-0"}
 
 
 def test_nonsense_target_labels_change_no_model_but_the_oracles(copied: Path) -> None:

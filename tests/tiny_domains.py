@@ -4,6 +4,7 @@ People of 16 coloured dots on squares of 32 pixels; everything is written with t
 """
 
 import copy
+import json
 from pathlib import Path
 
 import cv2
@@ -15,8 +16,7 @@ from actupose.data.image_store import write_images
 from actupose.evaluation.evaluate import Evaluation, evaluate
 from actupose.evaluation.evaluate import Inputs as EvaluateInputs
 from actupose.evaluation.predict import predict
-from actupose.params import Params, check_params
-from actupose.params.run import TrainingSettings
+from actupose.params import Params, RunParams, check_params
 from actupose.skeleton import BODY16
 from actupose.tables import SCORES, make_table, model_predictions_schema, samples_schema, write_table
 from actupose.training.run_files import open_trainer, write_outputs
@@ -51,13 +51,34 @@ _FIGURES = {
 }
 
 
-def _method(adaptation, curriculum="uniform", supervision="source", evalpose=0.0, cross_domain=0.0):
-    weights = {"udape": 1.0, "evalpose": evalpose, "cross_domain": cross_domain}
+_UNIFORM = {"name": "uniform", "num_bins": 6}
+_HARD = {"name": "hard_mining", "num_bins": 6, "hard_fraction": 0.33}
+_ACTIVE = {
+    "name": "active", "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
+}  # fmt: skip
+
+
+def _supervised(supervision="source"):
     return {
-        "adaptation": adaptation,
-        "supervision": supervision,
+        "kind": "supervised", "curriculum": _UNIFORM, "fidelity": "corrected", "supervision": supervision,
+        "evalpose_weight": 0.0,
+    }  # fmt: skip
+
+
+def _mean_teacher(curriculum=_UNIFORM, evalpose=0.0, cross_domain=0.0):
+    return {
+        "kind": "mean_teacher",
         "curriculum": curriculum,
-        "weights": weights,
+        "fidelity": "corrected",
+        "ema_decay": 0.99,
+        "mask_ratio": 0.5,
+        "gate": "global",
+        "views": 1,
+        "teacher_norm": "own",
+        "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
+        "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05},
+        "weights": {"udape": 1.0, "evalpose": evalpose, "cross_domain": cross_domain},
+        "gamma": 1.0,
     }
 
 
@@ -72,40 +93,17 @@ TINY = {
     "vae": {
         "hidden": [8], "latent": 2, "kl_weight": 0.01, "epochs": 3, "batch_size": 16, "lr": 0.001, "seed": 0,
     },
-    "curriculum": {
-        "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
-        "hard_fraction": 0.33,
-    },
+    "bins": {"source": 6, "target": 6},
     "network": {
         "backbone": "resnet", "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8,
         "head_layers": 1, "pretrained": None,
     },
     "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
     "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},
-    "adaptation": {
-        "ema_decay": 0.99,
-        "mask_ratio": 0.5,
-        "gate": "global",
-        "views": 1,
-        "teacher_norm": "own",
-        "occlusion": {"rate": 0.5, "threshold": 0.05, "size": 0.04},
-        "gamma": 1.0,
+    "style_net": {
+        "train": True, "encoder": None, "channels": 4, "style_weight": 1.0, "steps": 4, "batch_size": 4,
+        "lr": 0.001, "seed": 0,
     },
-    "fidelity": "corrected",
-    "style": {"kind": "none", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.05, "adain": {
-        "encoder": None, "channels": 4, "style_weight": 1.0, "steps": 4, "batch_size": 4, "lr": 0.001,
-        "seed": 0,
-    }},
-    "regda": {
-        "head_layers": 2,
-        "margin": 4.0,
-        "trade_off": 1.0,
-        "lr": 0.01,
-        "head_lr": 0.1,
-        "decay": {"gamma": 0.0001, "power": 0.75},
-        "damping": {"high": 0.1, "steps": 1000},
-    },
-    "poseda": {"hidden": 8, "weight": 0.1},
     "schedule": {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 3, "batch_size": 4},
     "optim": {"lr": 0.003, "decay": "step", "milestones": [1, 2], "factor": 0.1},
     "evaluation": {"batch_size": 64, "threshold": 0.05, "every_epochs": 1, "promotion_split": "test"},
@@ -120,28 +118,50 @@ TINY = {
     "tracking": {"experiment": "tiny", "system_metrics": False},
     "train": {"methods": ["udape"], "seeds": [0]},
     "methods": {
-        "source_only": _method("supervised"),
-        "oracle": _method("supervised", supervision="target"),
-        "regda": _method("regda"),
-        "poseda": _method("poseda"),
-        "udape": _method("mean_teacher"),
-        "udape_vae_hm": _method("mean_teacher", "hard_mining"),
-        "udape_vae_cl": _method("mean_teacher", "progressive"),
-        "actupose": _method("mean_teacher", "active", evalpose=0.1, cross_domain=0.01),
+        "source_only": _supervised(),
+        "oracle": _supervised("target"),
+        "regda": {
+            "kind": "regda",
+            "curriculum": _UNIFORM,
+            "fidelity": "corrected",
+            "head_layers": 2,
+            "margin": 4.0,
+            "trade_off": 1.0,
+            "lr": 0.01,
+            "head_lr": 0.1,
+            "decay": {"gamma": 0.0001, "power": 0.75},
+            "damping": {"high": 0.1, "steps": 1000},
+        },
+        "poseda": {
+            "kind": "poseda", "curriculum": _UNIFORM, "fidelity": "corrected", "hidden": 8, "weight": 0.1,
+        },
+        "udape": _mean_teacher(),
+        "udape_vae_hm": _mean_teacher(_HARD),
+        "udape_vae_cl": _mean_teacher({"name": "progressive", "num_bins": 6}),
+        "actupose": _mean_teacher(_ACTIVE, evalpose=0.1, cross_domain=0.01),
     },
 }  # fmt: skip
 
 
 def tiny_tree(**changes):
-    """Plain tree of settings with ``changes`` (dots written as __) set."""
-    tree = copy.deepcopy(TINY)
+    """Plain tree of settings with ``changes`` (dots written as __) set.
+
+    What begins with ``every__`` or with a kind, as ``mean_teacher__views``, is set for all methods of it.
+    """
+    tree = json.loads(json.dumps(TINY))  # methods share parts in TINY
     for key, value in changes.items():
-        *path, last = key.split("__")
-        branch = tree
-        for name in path:
-            branch = branch[name]
-        branch[last] = copy.deepcopy(value)
+        first, *path = key.split("__")
+        entries = [m for m in tree["methods"].values() if first in ("every", m["kind"])] or [tree[first]]
+        for entry in entries:
+            _set(entry, path, value) if path else tree.update({first: copy.deepcopy(value)})
     return tree
+
+
+def _set(branch, path, value) -> None:
+    *path, last = path
+    for name in path:
+        branch = branch[name]
+    branch[last] = copy.deepcopy(value)
 
 
 def tiny_params(**changes) -> Params:
@@ -225,8 +245,8 @@ class Project:
         )
 
     def trainer(self, params: Params, method: str = "actupose", state: str = "state", seed: int = 0):
-        settings = TrainingSettings.of(params, method, seed)
-        return open_trainer(settings, params.compute, self.inputs, self.root / state)
+        run = RunParams.of(params, method, seed)
+        return open_trainer(run, params.compute, self.inputs, self.root / state)
 
     def train(self, params: Params, method: str = "actupose", state: str = "state") -> Path:
         """Train without a break; returns the run's folder."""

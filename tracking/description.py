@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actupose.files import short_digest
-from actupose.params import Params
-from actupose.params.run import TrainingSettings
+from actupose.params import Params, RunParams
 from tracking.process import process_tags
 
 # Set by pipelines.run for its stages:
@@ -42,7 +41,7 @@ class TrackedRun:
 
 def describe_run(params: Params, method: str, seed: int) -> TrackedRun:
     """Name, flat params and tags of one (method, seed)."""
-    settings = TrainingSettings.of(params, method, seed).model_dump(mode="json")
+    settings = RunParams.of(params, method, seed).model_dump(mode="json")
     data = params.data.model_dump(mode="json")
     digest = short_digest(json.dumps([settings, data], sort_keys=True).encode())
     group = short_digest(json.dumps([settings | {"seed": None}, data], sort_keys=True).encode())
@@ -54,7 +53,7 @@ def describe_run(params: Params, method: str, seed: int) -> TrackedRun:
         "params_hash": digest,
         "method": method,
         "seed": str(seed),
-        "supervision": params.methods[method].supervision,
+        "supervision": params.methods[method].labelled_domain,
         "skeleton": params.data.skeleton,
         "source": params.data.source.corpus,
         "target": params.data.target.corpus,

@@ -27,7 +27,7 @@ MODEL_FILES = ("model.safetensors", "model.json")
 
 # What actupose.inference imports, and pandas, in which MLflow hands images over.
 INFERENCE_PACKAGES = (
-    *("numpy", "opencv-python", "pandas", "pillow", "pydantic", "pyyaml"),
+    *("jaxtyping", "numpy", "opencv-python", "pandas", "pillow", "pydantic", "pyyaml"),
     *("safetensors", "torch", "transformers"),
 )
 

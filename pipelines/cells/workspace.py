@@ -65,7 +65,7 @@ def absolute_places(params: Params, files: list[Path]) -> list[str]:
         "data.source.root": params.data.source.root,
         "data.target.root": params.data.target.root,
         "network.pretrained": params.network.pretrained,
-        "style.adain.encoder": params.style.adain.encoder,
+        "style_net.encoder": params.style_net.encoder,
     }
     known = set(files)
     return [

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
 INGESTED = Path("data/ingested")  # {source,target}/samples.parquet, images.arrow, rejected.parquet
 NORMALISED = Path("data/normalised")  # {source,target}.parquet
 VAE = Path("models/vae")

@@ -47,21 +47,21 @@ BAD = {
     "a key that is a list": (text("? [data]\n: 1"), NO_YAML),
     "a section twice": (appended("vae: {}"), told("not valid YAML: key vae stands twice")),
     "a key twice": (
-        replaced("  num_bins: 6\n", "  num_bins: 6\n  num_bins: 7\n"),
-        told("not valid YAML: key num_bins stands twice"),
+        replaced("  target: 6\n", "  target: 6\n  target: 7\n"),
+        told("not valid YAML: key target stands twice"),
     ),
     "an unknown key of two lines": (appended('"a\\nb": 1'), told("a\\nb: unknown key")),
     "a value that holds itself": (
-        replaced("fidelity: corrected", "fidelity: &all [*all]"),
-        told("fidelity: Input should be 'corrected' or 'reference'"),
+        replaced("  decode: dark", "  decode: &all [*all]"),
+        told("heatmap.decode: Input should be 'argmax', 'quarter' or 'dark'"),
     ),
     "a value of a million letters": (
-        replaced("fidelity: corrected", f"fidelity: {'a' * 1_000_000}"),
-        told(f"fidelity = '{'a' * 79}...: Input should be 'corrected' or 'reference'"),
+        replaced("  decode: dark", f"  decode: {'a' * 1_000_000}"),
+        told(f"heatmap.decode = '{'a' * 79}...: Input should be 'argmax', 'quarter' or 'dark'"),
     ),
     "a hexadecimal number beyond all decimals": (
-        replaced("fidelity: corrected", f"fidelity: 0x{'f' * 6000}"),
-        told("fidelity = a very long number: Input should be 'corrected' or 'reference'"),
+        replaced("  decode: dark", f"  decode: 0x{'f' * 6000}"),
+        told("heatmap.decode = a very long number: Input should be 'argmax', 'quarter' or 'dark'"),
     ),
     "nine lists of nine lists, nine times": (
         appended(
@@ -73,6 +73,10 @@ BAD = {
     "an infinite rate": (
         replaced("  lr: 0.003\n", "  lr: .inf\n"),
         told("optim.lr = inf: Input should be a finite number"),
+    ),
+    "a value of a method that is a key's value too": (
+        replaced("    gate: global\n", "    gate: own\n"),
+        told("methods.actupose.gate = 'own': Input should be 'global' or 'per_keypoint' (and ..."),
     ),
     "a negative seed": (
         replaced("  seeds:\n  - 0\n", "  seeds: [0, -1]\n"),

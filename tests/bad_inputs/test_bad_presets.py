@@ -42,7 +42,7 @@ BAD = {
     "a value that is a section": (text("schedule: {epochs: {more: 1}}"), told("schedule.epochs: Input ...")),
     "a corpus without its keys": (
         text("data: {target: {corpus: lsp, root: lsp}}"),
-        told("data.target.lsp.split: key is missing"),
+        told("data.target.split: key is missing"),
     ),
     "an unknown corpus": (
         text("data: {target: {corpus: imagenet}}"),

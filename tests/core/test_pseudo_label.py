@@ -97,19 +97,24 @@ def test_swapping_twice_changes_nothing():
     assert torch.equal(pseudo_label.swap_flipped(once, flipped, permutation), values)
 
 
+def draws_of(confidence, step=0):
+    random = generator(0, "occlusion", step)
+    return pseudo_label.draw_occlusion(*confidence.shape, 64, random, confidence.device)
+
+
 def test_a_keypoint_is_occluded_only_from_the_threshold_on():
     confidence = torch.tensor([[0.9, 0.89, 0.2], [0.5, 0.5, 0.5]])
-    chosen = pseudo_label.choose_occluded(confidence, 0.9, 1.0, generator(0, "occlusion"))
+    chosen = pseudo_label.choose_occluded(confidence, 0.9, 1.0, draws_of(confidence))
     assert chosen.tolist() == [[True, False, False], [False, False, False]]
 
 
 def test_a_rate_of_zero_occludes_nothing():
-    assert not pseudo_label.choose_occluded(torch.ones(50, 4), 0.5, 0.0, generator(0, "occlusion")).any()
+    assert not pseudo_label.choose_occluded(torch.ones(50, 4), 0.5, 0.0, draws_of(torch.ones(50, 4))).any()
 
 
 def test_the_rate_is_the_share_of_samples_and_qualifying_keypoints_are_equally_likely():
     confidence = torch.tensor([0.95, 0.1, 0.9, 1.0]).repeat(6000, 1)
-    chosen = pseudo_label.choose_occluded(confidence, 0.9, 0.5, generator(0, "occlusion"))
+    chosen = pseudo_label.choose_occluded(confidence, 0.9, 0.5, draws_of(confidence))
     assert chosen.sum(1).max() == 1
     counts = chosen.sum(0)
     assert counts[1] == 0
@@ -119,8 +124,8 @@ def test_the_rate_is_the_share_of_samples_and_qualifying_keypoints_are_equally_l
 
 def test_equal_generators_occlude_the_same():
     confidence = torch.rand(40, 5, generator=generator(0, "confidence"))
-    first = pseudo_label.choose_occluded(confidence, 0.3, 0.5, generator(0, "occlusion", 3))
-    again = pseudo_label.choose_occluded(confidence, 0.3, 0.5, generator(0, "occlusion", 3))
+    first = pseudo_label.choose_occluded(confidence, 0.3, 0.5, draws_of(confidence, 3))
+    again = pseudo_label.choose_occluded(confidence, 0.3, 0.5, draws_of(confidence, 3))
     assert torch.equal(first, again)
 
 

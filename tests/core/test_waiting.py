@@ -22,6 +22,10 @@ def flags(*shape):
     return empty(*shape, dtype=torch.bool)
 
 
+def occlusion():
+    return pseudo_label.draw_occlusion(B, K, 64, generator(0, "x"), torch.device("meta"))
+
+
 MAPS, POINTS, KEEP, CONFIDENCE = empty(B, K, 8, 8), empty(B, K, 2), flags(B, K), empty(B, K)
 ONE, PAIR, MATRIX, IMAGES = empty(B), empty(B, 2), empty(B, 3, 3), empty(B, 3, 8, 8)
 
@@ -47,7 +51,7 @@ CALLS = {
     "mask": (lambda: pseudo_label.confidence_mask(CONFIDENCE, 0.5, "global"), (B, K)),
     "views": (lambda: pseudo_label.merge_views(empty(2, B, K, 2), empty(2, B, K))[0], (B, K, 2)),
     "swap": (lambda: pseudo_label.swap_flipped(MAPS, flags(B), empty(K, dtype=torch.int64)), (B, K, 8, 8)),
-    "occluded": (lambda: pseudo_label.choose_occluded(CONFIDENCE, 0.9, 0.5, generator(0, "x")), (B, K)),
+    "occluded": (lambda: pseudo_label.choose_occluded(CONFIDENCE, 0.9, 0.5, occlusion()), (B, K)),
     "patches": (lambda: pseudo_label.paste_patches(IMAGES, PAIR, flags(B), 2, PAIR), (B, 3, 8, 8)),
     "pck": (lambda: metrics.pck(POINTS, POINTS, KEEP, 64), (K,)),
     "accuracy": (lambda: metrics.keypoint_accuracy(POINTS, POINTS, KEEP, 64), (B,)),

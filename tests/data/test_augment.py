@@ -6,7 +6,6 @@ import torch
 from actupose.core.affine import transform_points
 from actupose.core.rng import generator
 from actupose.data.augment import (
-    Draws,
     View,
     draw_crop,
     draw_view,
@@ -189,7 +188,6 @@ def test_outside_the_picture_a_view_is_black():
     shift = torch.eye(3)[None].clone()
     shift[0, 0, 2] = 8
     zero = torch.zeros(1)
-    draws = Draws(zero, zero, torch.zeros(1, 2), torch.ones(1))
-    view = View(shift, torch.tensor([False]), torch.ones(1, 3), zero, draws)
+    view = View(shift, torch.tensor([False]), torch.ones(1, 3), zero)
     seen = render_view(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8), view, blurred=False)
     assert seen[..., :8].max() < 1e-6 and seen[..., 8:].min() > 1 - 1e-4

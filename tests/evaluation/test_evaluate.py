@@ -186,7 +186,7 @@ def test_the_bins_of_predicted_poses_order_them_by_the_vaes_score(project):
 
 def test_fewer_unlabelled_images_than_bins_get_a_bin_each(project):
     unlabel(project)
-    result = evaluate(project, tiny_params(curriculum__num_bins=25))
+    result = evaluate(project, tiny_params(bins__target=25))
     assert sorted(result.predictions.column("bin").to_pylist()) == list(range(12))
 
 

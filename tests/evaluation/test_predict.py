@@ -70,7 +70,7 @@ def test_neither_labels_nor_what_scores_them_change_a_byte(project):
         return project.predictions.read_bytes()
 
     before = written()
-    assert written(tiny_params(evaluation__threshold=0.2, curriculum__num_bins=3)) == before
+    assert written(tiny_params(evaluation__threshold=0.2, bins__target=3)) == before
     project.relabel_target(np.full((30, 16, 2), np.nan, np.float32), np.zeros((30, 16), bool))
     assert written() == before
 

@@ -4,82 +4,83 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax
-from tiny_domains import SIDE, random_images, tiny_params
+from tiny_domains import SIDE, random_images
+from tiny_methods import UNMIRRORED, build, labelled_batch, tiny_run
 
-from actupose.methods.regda import RegDA
-from actupose.methods.supervised import LabelledBatch
-from actupose.params.run import TrainingSettings
+from actupose.methods import regda
+from actupose.nets.pose_resnet import PoseOutput
+from actupose.training.method import model_info
 
 FIRST_STEP = 3  # of adaptation: one epoch of three steps goes before
 
 
 def parts(method):
     """Flat weights of what the three optimisers own."""
-    student = method.student.bare
+    student = method.student.network
     owned = {
         "features": [*student.backbone.parameters(), *student.upsampling.parameters()],
         "head": student.head.parameters(),
-        "adversary": method.bare_adversary.parameters(),
+        "adversary": method.adversary.parameters(),
     }
     return {name: torch.cat([w.detach().flatten() for w in weights]) for name, weights in owned.items()}
 
 
-class Watched(RegDA):
-    """Notes after each of the three steps its loss and which parts moved."""
-
-    def __init__(self, *args):
-        super().__init__(*args)
-        self.notes, self.after = [], []
-
-    def _optimise(self, loss, *optimizers):
-        before = parts(self)
-        super()._optimise(loss, *optimizers)
-        after = parts(self)
-        moved = {name for name in before if not torch.equal(before[name], after[name])}
-        self.notes.append((loss.item(), moved))
-        self.after.append(after)
-
-
-def build(**changes):
-    params = tiny_params(**changes)
-    return Watched(TrainingSettings.of(params, "regda", 0), params.compute)
-
-
-def labelled_batch():
-    labels = (SIDE - 1) * torch.rand(4, 16, 2, generator=torch.Generator().manual_seed(3))
-    return LabelledBatch(random_images(4, SIDE), labels, torch.ones(4, 16, dtype=torch.bool))
+def regda_with(**changes):
+    return build(tiny_run("regda", **changes))
 
 
 def take_step(method, step=FIRST_STEP):
-    return method.train_step(step, labelled_batch(), random_images(4, SIDE, seed=1))
+    return method.step(step, labelled_batch(), random_images(4, SIDE, seed=1))
 
 
-def test_each_of_the_three_steps_moves_its_own_part():
-    method = build()
-    take_step(method)
-    assert [moved for _, moved in method.notes] == [
+@pytest.fixture
+def descents(monkeypatch):
+    """What each descent's loss was, which parts it moved, and the parts after it."""
+    notes, after, descend = [], [], regda.descend
+
+    def watched(loss, *optimizers):
+        method = notes_of.method
+        before = parts(method)
+        descend(loss, *optimizers)
+        after.append(parts(method))
+        notes.append(
+            (loss.item(), {name for name in before if not torch.equal(before[name], after[-1][name])})
+        )
+
+    def notes_of(method, step=FIRST_STEP):
+        notes_of.method = method
+        notes.clear()
+        after.clear()
+        result = take_step(method, step)
+        return result, list(notes), list(after)
+
+    monkeypatch.setattr(regda, "descend", watched)
+    return notes_of
+
+
+def test_each_of_the_three_steps_moves_its_own_part(descents):
+    _, notes, _ = descents(regda_with())
+    assert [moved for _, moved in notes] == [
         {"features", "head", "adversary"},
         {"adversary"},
         {"features"},
     ]
 
 
-def test_the_first_loss_is_the_labels_and_four_times_the_adversarys_word():
-    method = build()
-    terms = take_step(method).terms
-    losses = [loss for loss, _ in method.notes]
+def test_the_first_loss_is_the_labels_and_four_times_the_adversarys_prediction(descents):
+    result, notes, _ = descents(regda_with())
+    terms, losses = result.losses, [loss for loss, _ in notes]
     assert losses[0] == pytest.approx((terms["source"] + 4 * terms["disparity_source"]).item(), rel=1e-5)
     assert losses[1:] == pytest.approx([terms["disparity_far"].item(), terms["disparity_near"].item()])
 
 
-def test_until_adaptation_begins_the_adversary_rests():
-    method = build()
+def test_until_adaptation_begins_the_adversary_rests(descents):
+    method = regda_with()
     before = parts(method)
-    method.train_step(0, labelled_batch(), None)
+    method.step(0, labelled_batch(), None)
     after = parts(method)
     assert torch.equal(before["adversary"], after["adversary"])
     assert not torch.equal(before["head"], after["head"])
-    assert method.notes == []
 
 
 def gaussians(cells, height, width, sigma):
@@ -94,86 +95,89 @@ def gaussians(cells, height, width, sigma):
     return maps
 
 
-def disparity(raw, told, keep, mode, sigma):
+def disparity(raw, logits, visible, mode, sigma):
     errors = []
-    for sample, word, kept in zip(raw, told, keep, strict=True):
+    for sample, logit, kept in zip(raw, logits, visible, strict=True):
         own = gaussians(sample.reshape(len(sample), -1).argmax(1), *sample.shape[1:], sigma)
         for k in range(len(own)):
             target = own[k] if mode == "min" else np.clip(np.delete(own, k, 0).sum(0), 0, 1)
             share = (target + 1e-7) / (target + 1e-7).sum()
-            log_word = log_softmax(word[k].ravel().astype(np.float64))
-            errors.append(kept[k] * (share.ravel() * (np.log(share.ravel()) - log_word)).sum())
+            log_share = log_softmax(logit[k].ravel().astype(np.float64))
+            errors.append(kept[k] * (share.ravel() * (np.log(share.ravel()) - log_share)).sum())
     return np.mean(errors)
+
+
+def output_of(raw):
+    return PoseOutput(raw, torch.zeros(len(raw), 1), raw)
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_the_disparity_is_the_papers(mode):
     random = torch.Generator().manual_seed(5)
-    raw, told = (torch.randn(2, 16, 16, 16, generator=random) - 9 for _ in range(2))  # all logits negative
-    keep = torch.rand(2, 16, generator=random) > 0.3
-    found = build()._disparity(raw, told, keep, mode)
-    assert float(found) == pytest.approx(
-        disparity(raw.numpy(), told.numpy(), keep.numpy(), mode, 1.5), rel=1e-4
-    )
+    raw, logits = (torch.randn(2, 16, 16, 16, generator=random) - 9 for _ in range(2))  # all negative
+    visible = torch.rand(2, 16, generator=random) > 0.3
+    found = regda_with().disparity(output_of(raw), logits, visible, mode)
+    expected = disparity(raw.numpy(), logits.numpy(), visible.numpy(), mode, 1.5)
+    assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(("step", "is_heard"), [(FIRST_STEP, False), (FIRST_STEP + 1000, True)])
-def test_the_features_hear_the_adversary_damped_from_nothing(step, is_heard):
-    alone, beside = build(regda__margin=0.0), build(regda__margin=4.0)
-    for method in (alone, beside):
-        take_step(method, step)
-    first, second = (method.after[0]["features"] for method in (alone, beside))
-    assert torch.equal(first, second) is not is_heard
-    torch.testing.assert_close(alone.after[0]["head"], beside.after[0]["head"])
+def test_the_features_hear_the_adversary_damped_from_nothing(step, is_heard, descents):
+    after = [descents(regda_with(regda__margin=margin), step)[2][0] for margin in (0.0, 4.0)]
+    assert torch.equal(after[0]["features"], after[1]["features"]) is not is_heard
+    torch.testing.assert_close(after[0]["head"], after[1]["head"])
 
 
 @pytest.mark.parametrize(("step", "rates"), [(3, [0.01, 0.1, 0.1]), (5003, [0.00738, 0.0738, 0.0738])])
 def test_rates_fall_with_the_steps_of_adaptation(step, rates):
-    method = build()
+    method = regda_with()
     take_step(method, step)
-    found = [optimizer.param_groups[0]["lr"] for optimizer in method.bare_optimizers]
+    found = [method.optimizers[name].param_groups[0]["lr"] for name in ("features", "head", "adversary")]
     assert found == pytest.approx(rates, rel=1e-3)
+    assert method.rate(step) == pytest.approx(rates[0], rel=1e-3)
 
 
 def test_both_heads_are_as_deep_as_the_settings_say():
-    method = build(regda__head_layers=3)
-    for head in (method.student.bare.head, method.bare_adversary.head):
+    run = tiny_run("regda", regda__head_layers=3)
+    method = build(run)
+    for head in (method.student.network.head, method.adversary.head):
         assert [type(layer).__name__ for layer in head] == ["Conv2d", "BatchNorm2d", "ReLU"] * 2 + ["Conv2d"]
-    assert method.student.info.network.head_layers == 3
+    assert model_info(run).network.head_layers == 3
 
 
 def reference(**changes):
-    flips = {"augment__student__flip": 0, "augment__teacher__flip": 0}
-    return build(fidelity="reference", **flips, **changes)
+    return regda_with(every__fidelity="reference", **UNMIRRORED, **changes)
 
 
-def test_the_public_code_begins_both_heads_anew():
-    for method, is_new in ((build(), False), (reference(), True)):
+def test_the_public_code_begins_both_heads_afresh():
+    for method, is_new in ((regda_with(), False), (reference(), True)):
         before = parts(method)
-        method.start_adaptation()
+        method.prepare(FIRST_STEP - 1)
+        assert torch.equal(before["head"], parts(method)["head"])
+        method.prepare(FIRST_STEP)
         after = parts(method)
         assert torch.equal(before["head"], after["head"]) is not is_new
         assert torch.equal(before["features"], after["features"])
 
 
-def test_the_public_code_remembers_the_targets_statistics_twice():
-    once, twice = build(), reference()
+def test_the_public_code_counts_the_targets_statistics_twice():
+    once, twice = regda_with(), reference()
     image = torch.rand(4, 3, SIDE, SIDE)
-    kept = {}
+    variances = {}
     for name, method in (("once", once), ("twice", twice)):
-        layer = method.student.bare.upsampling[1]
-        with method._twice_remembered():
-            method.student.network(image)
-            if name == "once":
-                method.student.network(image)
+        layer = method.student.network.upsampling[1]
+        method.target_output(image)
+        if name == "once":
+            method.target_output(image)
         assert layer.momentum == 0.1
-        kept[name] = layer.running_var.clone()
-    torch.testing.assert_close(kept["once"], kept["twice"])
+        variances[name] = layer.running_var.clone()
+    torch.testing.assert_close(variances["once"], variances["twice"])
 
 
 def test_in_the_public_code_a_negative_map_points_to_the_corner():
-    raw, told = torch.full((1, 16, 16, 16), -1.0), torch.zeros(1, 16, 16, 16)
-    told[..., 0, 0] = 9
+    raw, logits = torch.full((1, 16, 16, 16), -1.0), torch.zeros(1, 16, 16, 16)
+    logits[..., 0, 0] = 9
     raw[..., 8, 8] = -0.5
-    keep = torch.ones(1, 16, dtype=torch.bool)
-    assert reference()._disparity(raw, told, keep, "min") < build()._disparity(raw, told, keep, "min")
+    visible = torch.ones(1, 16, dtype=torch.bool)
+    public, ours = (m.disparity(output_of(raw), logits, visible, "min") for m in (reference(), regda_with()))
+    assert public < ours

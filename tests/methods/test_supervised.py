@@ -1,10 +1,11 @@
 import pytest
 import torch
-from tiny_domains import tiny_params
+from tiny_domains import SIDE
+from tiny_methods import build, labelled_batch, tiny_run
 from torch import nn
 
-from actupose.methods.pose_task import PoseTask, flip_permutation
-from actupose.methods.supervised import LabelledBatch, labelled_forward, labelled_view, supervised_terms
+from actupose.data.views import LabelledBatch
+from actupose.methods.supervised import weighted_sum
 from actupose.nets.pose_resnet import PoseOutput
 from actupose.skeleton import BODY16
 
@@ -21,52 +22,68 @@ class Flat(nn.Module):
 
 def look(**changes):
     """The student's side of two pictures on which the left wrist (8, 20) and the head (16, 2) are visible."""
-    params = tiny_params(augment__student=STILL | changes, augment__crop_area=[1.0, 1.0])
-    task = PoseTask(BODY16, 32, params.heatmap, flip_permutation(BODY16))
+    run = tiny_run("source_only", augment__student=STILL | changes, augment__crop_area=[1.0, 1.0])
+    student = build(run).student
+    student.network = Flat()
     keypoints = torch.full((2, 16, 2), torch.nan)
     keypoints[:, LEFT], keypoints[:, HEAD] = torch.tensor([8.0, 20.0]), torch.tensor([16.0, 2.0])
-    batch = LabelledBatch(torch.zeros(2, 3, 32, 32).byte(), keypoints, keypoints.isfinite().all(dim=2))
-    return task, labelled_forward(Flat(), labelled_view(task, params.augment, batch, seed=0, step=0))
+    images = torch.zeros(2, 3, SIDE, SIDE).byte()
+    batch = LabelledBatch(images, keypoints, keypoints.isfinite().all(dim=2))
+    return student, student.labelled_view(0, batch)
 
 
 def test_labels_of_an_unmoved_picture_stay():
-    _, side = look()
-    assert side.keep.nonzero().tolist() == [[0, HEAD], [0, LEFT], [1, HEAD], [1, LEFT]]
-    assert side.keypoints[0, LEFT].tolist() == [8, 20]
+    _, labels = look()
+    assert labels.visible.nonzero().tolist() == [[0, HEAD], [0, LEFT], [1, HEAD], [1, LEFT]]
+    assert labels.keypoints_view[0, LEFT].tolist() == [8, 20]
 
 
 def test_in_a_mirrored_picture_the_left_wrist_is_a_right_one():
-    _, side = look(flip=1)
-    assert side.keep.nonzero().tolist() == [[0, HEAD], [0, RIGHT], [1, HEAD], [1, RIGHT]]
-    assert side.keypoints[0, RIGHT].tolist() == [31 - 8, 20]
-    assert side.keypoints[0, HEAD].tolist() == [31 - 16, 2]
+    _, labels = look(flip=1)
+    assert labels.visible.nonzero().tolist() == [[0, HEAD], [0, RIGHT], [1, HEAD], [1, RIGHT]]
+    assert labels.keypoints_view[0, RIGHT].tolist() == [31 - 8, 20]
+    assert labels.keypoints_view[0, HEAD].tolist() == [31 - 16, 2]
 
 
 def test_what_leaves_the_picture_counts_no_longer():
-    _, side = look(scale=[1.3, 1.3])  # the head goes to 15.5 + 1.3 (2 - 15.5) = -2.05
-    assert side.keep.nonzero().tolist() == [[0, LEFT], [1, LEFT]]
-    torch.testing.assert_close(side.keypoints[0, HEAD, 1], torch.tensor(-2.05))
+    _, labels = look(scale=[1.3, 1.3])  # the head goes to 15.5 + 1.3 (2 - 15.5) = -2.05
+    assert labels.visible.nonzero().tolist() == [[0, LEFT], [1, LEFT]]
+    torch.testing.assert_close(labels.keypoints_view[0, HEAD, 1], torch.tensor(-2.05))
 
 
-def test_losses_are_over_what_is_kept_and_finite_beside_labels_that_are_none():
-    task, side = look()
-    terms = supervised_terms(task, side, evalpose=True)
-    assert set(terms) == {"source", "evalpose_source"}
+def test_losses_are_over_what_is_visible_and_finite_beside_labels_that_are_none():
+    student, labels = look()
+    output = student.predict(labels.images)
+    losses = student.losses(output, labels, {"source": 1.0, "evalpose_source": 0.1})
+    assert set(losses) == {"source", "evalpose_source"}
     # KL of a Gaussian of sigma 1.5 cells to the uniform over 16 x 16: log 256 - (1 + log(2 pi 1.5^2)),
     # less what the border cuts off the head's.
-    assert float(terms["source"]) == pytest.approx(5.545 - 3.649, abs=0.3)
-    assert float(terms["evalpose_source"]) == 0  # no bone has both ends
-    assert set(supervised_terms(task, side, evalpose=False)) == {"source"}
+    assert float(losses["source"]) == pytest.approx(5.545 - 3.649, abs=0.3)
+    assert float(losses["evalpose_source"]) == 0  # no bone has both ends
+    assert set(student.losses(output, labels, {"source": 1.0, "evalpose_source": 0.0})) == {"source"}
 
 
 def test_each_step_and_each_seed_sees_other_views():
-    params = tiny_params()
-    task = PoseTask(BODY16, 32, params.heatmap, flip_permutation(BODY16))
-    images, labels = torch.zeros(2, 3, 32, 32).byte(), torch.full((2, 16, 2), 9.0)
+    images, labels = torch.zeros(2, 3, SIDE, SIDE).byte(), torch.full((2, 16, 2), 9.0)
     batch = LabelledBatch(images, labels, torch.ones(2, 16, dtype=torch.bool))
+    students = [build(tiny_run("source_only", seed)).student for seed in (0, 1)]
     uses = ((0, 0), (0, 0), (0, 1), (1, 0))
     first, again, later, other = (
-        labelled_view(task, params.augment, batch, seed, step).keypoints for seed, step in uses
+        students[seed].labelled_view(step, batch).keypoints_view for seed, step in uses
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, later) and not torch.equal(first, other)
+
+
+def test_every_term_counts_by_its_weight_and_one_without_is_an_error():
+    losses = {"source": torch.tensor(2.0), "evalpose_source": torch.tensor(-0.5)}
+    weights = {"source": 1.0, "evalpose_source": 0.1, "consistency": 3.0}
+    assert float(weighted_sum(losses, weights)) == pytest.approx(1.95)
+    with pytest.raises(KeyError, match="evalpose_source"):
+        weighted_sum(losses, {"source": 1.0})
+
+
+def test_source_only_can_learn_from_evalpose_too():
+    method = build(tiny_run("source_only", supervised__evalpose_weight=0.5))
+    assert set(method.step(0, labelled_batch(), None).losses) == {"source", "evalpose_source"}
+    assert not method.wants_target(10_000)

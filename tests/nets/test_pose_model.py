@@ -93,8 +93,28 @@ def test_a_damaged_model_is_a_users_mistake_in_one_line(saved, name, spoil):
 
 def test_model_json_holds_all_that_is_needed_to_use_the_weights(saved):
     described = json.loads((saved[0] / "model.json").read_text())
-    assert set(described) == {"skeleton", "image_size", "network", "heatmap", "fidelity"}
+    assert set(described) == {"skeleton", "image_size", "network", "heatmap", "cell"}
     assert described["network"] == NETWORK.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "cell", "decode"), [("corrected", "centre", "dark"), ("reference", "corner", "argmax")]
+)
+def test_a_model_of_the_version_before_is_read_as_it_was(saved, fidelity, cell, decode):
+    path = saved[0] / "model.json"
+    described = json.loads(path.read_text())
+    del described["cell"]
+    described["heatmap"]["decode"] = "dark"
+    path.write_text(json.dumps(described | {"fidelity": fidelity}))
+    found = load_model(saved[0]).info
+    assert (found.cell, found.heatmap.decode) == (cell, decode)
+
+
+def test_cells_of_the_public_code_are_corners():
+    raw = torch.zeros(1, 1, 16, 16)
+    raw[0, 0, 5, 3] = 1
+    heatmap = info().heatmap.model_copy(update={"decode": "argmax"})
+    assert predictions_from_output(raw, 64, heatmap, "corner").keypoints.tolist() == [[[12, 20]]]
 
 
 def test_cells_become_pixels_with_aligned_centres():

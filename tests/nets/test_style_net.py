@@ -16,7 +16,7 @@ WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 256, 512)
 
 
 def settings(**changes):
-    return tiny_params().style.adain.model_copy(update=changes)
+    return tiny_params().style_net.model_copy(update=changes)
 
 
 def vgg_weights():
@@ -91,7 +91,7 @@ class Mischief:
 
 def test_a_file_that_would_run_code_is_refused_unrun(tmp_path):
     torch.save({"0.weight": Mischief(tmp_path / "ran")}, tmp_path / "bad.pth")
-    with pytest.raises(UserError, match=r"style.adain.encoder = .*bad.pth'?: cannot be read"):
+    with pytest.raises(UserError, match=r"style_net.encoder = .*bad.pth'?: cannot be read"):
         build_style_net(settings(encoder=str(tmp_path / "bad.pth")))
     assert not (tmp_path / "ran").exists()
 
@@ -108,6 +108,6 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 
 def test_a_name_that_is_neither_file_nor_on_the_hub_is_one_line():
-    with pytest.raises(UserError, match=r"style.adain.encoder = 'no/such/id/at all'") as caught:
+    with pytest.raises(UserError, match=r"style_net.encoder = 'no/such/id/at all'") as caught:
         build_style_net(settings(encoder="no/such/id/at all"))
     assert "\n" not in str(caught.value)

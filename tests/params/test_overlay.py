@@ -81,8 +81,18 @@ def test_the_same_corpus_merges_whether_it_is_named_or_not():
 
 
 def test_a_word_for_a_kind_that_has_the_keys_of_every_other_replaces_nothing():
-    style = laid(base_tree(), {"style": {"kind": "fourier"}})["style"]
-    assert style == base_tree()["style"] | {"kind": "fourier"}
+    udape = laid(base_tree(), {"methods": {"udape": {"style": {"kind": "fourier"}}}})["methods"]["udape"]
+    assert udape["style"] == base_tree()["methods"]["udape"]["style"] | {"kind": "fourier"}
+
+
+def test_another_kind_of_method_or_curriculum_replaces_what_was_there():
+    plain = {"kind": "supervised", "curriculum": {"name": "uniform"}}
+    other = {"name": "progressive", "num_bins": 25}
+    methods = {"udape": plain, "actupose": {"curriculum": other}}
+    laid_methods = laid(base_tree(), {"methods": methods})["methods"]
+    assert laid_methods["udape"] == plain
+    below = base_tree()["methods"]["actupose"]
+    assert laid_methods["actupose"] == below | {"curriculum": other}
 
 
 @pytest.mark.parametrize("name", ["imagenet", None, ["lsp"], {"figures": 1}, 3])

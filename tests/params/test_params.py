@@ -9,7 +9,17 @@ from pydantic import ValidationError
 from tiny_domains import tiny_params, tiny_tree
 
 from actupose.errors import UserError
-from actupose.params import Params, check_params, load_params
+from actupose.params import (
+    ActiveCurriculum,
+    HardMiningCurriculum,
+    Params,
+    ProgressiveCurriculum,
+    UniformCurriculum,
+    check_params,
+    known_kinds,
+    load_params,
+    params_of,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,14 +50,21 @@ BAD_VALUES = [
     ("vae.hidden", [], "vae.hidden: "),
     ("vae.latent", 0, "vae.latent = 0: Input should be greater than 0"),
     ("vae.kl_weight", -1, "vae.kl_weight = -1"),
-    ("curriculum.num_bins", 1, "curriculum.num_bins = 1: Input should be greater than or equal to 2"),
-    ("curriculum.sigma", 0, "curriculum.sigma = 0"),
+    ("bins.target", 1, "bins.target = 1: Input should be greater than or equal to 2"),
+    ("methods.actupose.curriculum.sigma", 0, "methods.actupose.curriculum.sigma = 0: Input should be"),
     (
-        "curriculum.score_axis",
+        "methods.actupose.curriculum.score_axis",
         "log",
-        "curriculum.score_axis = 'log': Input should be 'rank', 'minmax' or 'raw'",
+        "methods.actupose.curriculum.score_axis = 'log': Input should be 'rank', 'minmax' or 'raw'",
     ),
-    ("curriculum.hard_fraction", 0, "curriculum.hard_fraction = 0"),
+    (
+        "methods.udape_vae_hm.curriculum.hard_fraction",
+        0,
+        "methods.udape_vae_hm.curriculum.hard_fraction = 0",
+    ),
+    ("methods.udape.curriculum.pace", 2.0, "methods.udape.curriculum.pace: unknown key"),
+    ("methods.udape.curriculum.name", "slow", "methods.udape.curriculum: Input tag 'slow'"),
+    ("style_net.steps", 0, "style_net.steps = 0"),
     ("network.depth", 19, "network.depth = 19: Input should be 18, 34, 50 or 101"),
     ("network.width", 0.01, "network.width = 0.01: Input should be greater than or equal to 0.0625"),
     ("network.stages", 5, "network.stages = 5: Input should be 3 or 4"),
@@ -60,13 +77,13 @@ BAD_VALUES = [
     ("augment.student.scale", [0.8], "augment.student.scale"),
     ("augment.teacher.rotation", 181, "augment.teacher.rotation = 181"),
     ("augment.teacher.shear", 90, "augment.teacher.shear = 90: Input should be less than 90"),
-    ("adaptation.ema_decay", 1.1, "adaptation.ema_decay = 1.1"),
-    ("adaptation.mask_ratio", 1, "adaptation.mask_ratio = 1: Input should be less than 1"),
-    ("adaptation.views", 0, "adaptation.views = 0"),
+    ("methods.udape.ema_decay", 1.1, "methods.udape.ema_decay = 1.1"),
+    ("methods.udape.mask_ratio", 1, "methods.udape.mask_ratio = 1: Input should be less than 1"),
+    ("methods.udape.views", 0, "methods.udape.views = 0"),
     (
-        "adaptation.teacher_norm",
+        "methods.udape.teacher_norm",
         "both",
-        "adaptation.teacher_norm = 'both': Input should be 'own' or 'student'",
+        "methods.udape.teacher_norm = 'both': Input should be 'own' or 'student'",
     ),
     ("schedule.epochs", "many", "schedule.epochs = 'many': Input should be a valid integer"),
     ("schedule.epochs", None, "schedule.epochs = None"),
@@ -85,15 +102,18 @@ BAD_VALUES = [
     ("train.seeds", [0, 0], "train: 0 is listed twice"),
     ("train.seeds", [-1], "train.seeds.0 = -1"),
     (
-        "methods.udape.supervision",
-        "target",
-        "methods.udape: supervision: target goes with adaptation: supervised",
-    ),
-    (
         "methods.oracle.curriculum",
-        "active",
-        "methods.oracle: supervision: target goes with adaptation: supervised",
+        {"name": "progressive", "num_bins": 6},
+        "methods.oracle: supervision: target goes with curriculum: {name: uniform}",
     ),
+    ("methods.udape.supervision", "target", "methods.udape.supervision: unknown key"),
+    ("methods.source_only.gamma", 0.1, "methods.source_only.gamma: unknown key"),
+    (
+        "methods.udape.kind",
+        "student",
+        "methods.udape: kind = 'student': one of mean_teacher, poseda, regda, supervised",
+    ),
+    ("methods.udape", 3, "methods.udape = 3: a mapping with kind, curriculum and what the kind reads"),
     ("methods.udape.weights.udape", -0.1, "methods.udape.weights.udape = -0.1"),
 ]
 
@@ -108,6 +128,19 @@ def test_people_are_no_corpus_for_hands_but_figures_are_both():
     lsp = {"corpus": "lsp", "root": "lsp", "split": "official"}
     says = complaint(tiny_tree(data__skeleton="hand21", data__target=lsp))
     assert "target: corpus lsp is labelled with body16, not with skeleton = hand21" in says
+
+
+def test_reference_never_mirrors_where_a_trained_method_asks_for_it():
+    assert tiny_params(methods__oracle__fidelity="reference").augment.student.flip == 0.5
+    says = complaint(tiny_tree(methods__udape__fidelity="reference"))
+    assert says == "methods.udape.fidelity: reference goes with augment.*.flip: 0, as the public code"
+
+
+def test_a_trained_method_that_restyles_by_a_net_wants_one_trained():
+    tree = tiny_tree(methods__udape__style__kind="adain", style_net__train=False)
+    assert complaint(tree) == "methods.udape restyles images by AdaIN's net: set style_net.train: true"
+    tree["train"]["methods"] = ["source_only"]
+    assert not check_params(tree, "tiny").style_net.train
 
 
 def test_an_unknown_key_is_named():
@@ -198,6 +231,9 @@ def sections(model, prefix=""):
             yield from sections(field.annotation, f"{prefix}{name}.")
 
 
+CURRICULA = (UniformCurriculum, HardMiningCurriculum, ProgressiveCurriculum, ActiveCurriculum)
+
+
 def test_every_setting_is_read_somewhere():
     code = "\n".join(
         path.read_text()
@@ -205,7 +241,9 @@ def test_every_setting_is_read_somewhere():
         for path in sorted((ROOT / folder).rglob("*.py"))
         if path.name != "params.py"
     )
-    leaves = [key for key, field in sections(Params) if not hasattr(field.annotation, "model_fields")]
-    assert len(leaves) > 60
-    unread = [key for key in leaves if f".{key.rsplit('.', 1)[1] if '.' in key else key}" not in code]
-    assert unread == []
+    models = [Params, *(params_of(kind) for kind in known_kinds()), *CURRICULA]
+    fields = {key: field for model in models for key, field in sections(model)}
+    leaves = [key for key, field in fields.items() if not hasattr(field.annotation, "model_fields")]
+    assert len(leaves) > 80
+    unread = [key for key in leaves if f".{key.rsplit('.', 1)[-1]}" not in code]
+    assert [key for key in unread if f"{key}=" not in code] == []  # or matched by a pattern

@@ -44,10 +44,10 @@ def test_the_demo_is_the_base_without_an_origin():
 def test_settings_alone_are_on_top_of_params_yaml(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / "params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("num_bins: 25", "num_bins: 10"))
-    lines = printed("--set", "curriculum.pace=1.5", "optim.lr=1e-4").splitlines()
-    assert "  num_bins: 10  # from params.yaml" in lines
-    assert "  pace: 1.5  # --set" in lines
+    Path("params.yaml").write_text(text.replace("target: 25", "target: 10"))
+    lines = printed("--set", "methods.actupose.curriculum.pace=1.5", "optim.lr=1e-4").splitlines()
+    assert "  target: 10  # from params.yaml" in lines
+    assert "      pace: 1.5  # --set" in lines
     check_params(yaml.safe_load("\n".join(lines)), "printed")
 
 

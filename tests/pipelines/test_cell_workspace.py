@@ -58,8 +58,8 @@ def workspace(name: str, *settings: str) -> Path:
 
 
 def test_a_workspace_has_the_code_its_own_params_and_the_projects_cache(project: Path) -> None:
-    made = workspace("a", "curriculum.pace=7.0")
-    assert load_params(made / "params.yaml").curriculum.pace == 7.0
+    made = workspace("a", "methods.actupose.curriculum.pace=7.0")
+    assert load_params(made / "params.yaml").methods["actupose"].curriculum.pace == 7.0
     files = {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()}
     assert {"dvc.yaml", "code/draw.py", ".dvc/config"} <= files
     assert not files & {"tests/test_draw.py", "photos/1.jpg", "dvc.lock"}

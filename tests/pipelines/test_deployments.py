@@ -179,7 +179,7 @@ def test_resumed_it_ends_with_the_model_of_an_undisturbed_run(stack, cancelled, 
 @pytest.fixture(scope="module")
 def at_once(stack, first):
     """Three launched at once, the last of them with a mistake."""
-    changes = ["vae.epochs=4", "vae.epochs=5", "curriculum.pase=2"]
+    changes = ["vae.epochs=4", "vae.epochs=5", "vae.epoch=2"]
     return [stack.launch("pipeline/workspace", settings=[change], stages=["train_vae"]) for change in changes]
 
 
@@ -193,7 +193,7 @@ def test_of_two_users_who_launch_at_once_one_waits_and_both_end_well(stack, at_o
 def test_a_mistake_in_a_launch_is_one_line_in_the_run(stack, at_once):
     mistaken = stack.wait(at_once[2])
     assert mistaken.state_name == "Failed"
-    assert mistaken.state.message.endswith("curriculum.pase: unknown key")
+    assert mistaken.state.message.endswith("vae.epoch: unknown key")
 
 
 def test_new_data_start_the_pipeline_again(stack, first):

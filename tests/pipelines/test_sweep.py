@@ -29,7 +29,7 @@ stages:
   evaluate:
     cmd: exec python stage.py evaluate
     deps: [prepared.txt]
-    params: [curriculum, train]
+    params: [methods.actupose, train]
     metrics:
       - evaluations/actupose-0/metrics.json
       - evaluations/actupose-1/metrics.json
@@ -48,7 +48,8 @@ if sys.argv[1] == "prepare":
     Path("prepared.txt").write_text("prepared")
     sys.exit()
 params = yaml.safe_load(open("params.yaml"))
-pace, sigma = params["curriculum"]["pace"], params["curriculum"]["sigma"]
+curriculum = params["methods"]["actupose"]["curriculum"]
+pace, sigma = curriculum["pace"], curriculum["sigma"]
 checkpoint = Path(".state/checkpoints/step")
 note("resume" if checkpoint.exists() else "begin")
 deadline = time.time() + 90
@@ -72,9 +73,13 @@ SWEEP = {
     "preset": None,
     "settings": {"train.methods": ["actupose"], "train.seeds": [0, 1]},
     "vary": "grid",
-    "axes": {"curriculum.pace": [1.0, 3.0], "curriculum.sigma": [0.1, 0.5]},
+    "axes": {"methods.actupose.curriculum.pace": [1.0, 3.0], "methods.actupose.curriculum.sigma": [0.1, 0.5]},
 }
-CELLS = [f"curriculum.pace={pace},curriculum.sigma={sigma}" for pace in (1.0, 3.0) for sigma in (0.1, 0.5)]
+CELLS = [
+    f"methods.actupose.curriculum.pace={pace},methods.actupose.curriculum.sigma={sigma}"
+    for pace in (1.0, 3.0)
+    for sigma in (0.1, 0.5)
+]
 LAST_LOG = f".state/sweeps/both/{CELLS[3]}/.state/logs/pipeline.log"
 
 
@@ -233,7 +238,7 @@ def test_mlflow_has_one_sweep_and_its_cells_below_it(project: Path, third: objec
     runs = tracked(project)
     (parent,) = [run for run in runs if run.data.tags["actupose.kind"] == "sweep"]
     assert (parent.info.status, parent.data.tags["actupose.sweep"]) == ("FINISHED", "both")
-    assert parent.data.tags["axis.curriculum.pace"] == "[1.0, 3.0]"
+    assert parent.data.tags["axis.methods.actupose.curriculum.pace"] == "[1.0, 3.0]"
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
     assert len(children) == len(runs) - 1
     ends = {(run.data.tags.get("actupose.cell"), run.info.status) for run in children}
@@ -245,7 +250,10 @@ def test_mlflow_has_each_cells_values_beside_its_result(project: Path, third: ob
     done = [run for run in tracked(project) if run.info.status == "FINISHED"]
     cells = {run.data.tags["actupose.cell"]: run for run in done if "actupose.cell" in run.data.tags}
     cell = cells[CELLS[1]]
-    assert cell.data.params == {"curriculum.pace": "1.0", "curriculum.sigma": "0.5"}
+    assert cell.data.params == {
+        "methods.actupose.curriculum.pace": "1.0",
+        "methods.actupose.curriculum.sigma": "0.5",
+    }
     assert cell.info.run_name == CELLS[1]
     assert cell.data.metrics == pytest.approx(
         {
@@ -272,11 +280,11 @@ def test_other_settings_are_to_be_run_again(project: Path, third: object, monkey
 
 
 def test_a_mistake_in_any_cell_shows_before_the_first_runs(project: Path, monkeypatch, capsys) -> None:
-    axis = ["--axis", "curriculum.pace=1.0,-1.0"]
+    axis = ["--axis", "methods.actupose.curriculum.pace=1.0,-1.0"]
     assert sweep_here(monkeypatch, project, *axis) == 2
     told = capsys.readouterr()
     assert (told.out, len(told.err.splitlines())) == ("", 1)
-    assert "curriculum.pace = -1.0: Input should be greater than 0" in told.err
+    assert "methods.actupose.curriculum.pace = -1.0: Input should be greater than 0" in told.err
 
 
 def test_an_unknown_sweep_is_one_line(project: Path, monkeypatch, capsys) -> None:
@@ -285,13 +293,13 @@ def test_an_unknown_sweep_is_one_line(project: Path, monkeypatch, capsys) -> Non
 
 
 def test_a_grid_needs_no_file(project: Path, monkeypatch, capsys) -> None:
-    axes = ["--axis", "curriculum.pace=1.0,2.0", "--axis", "train.seeds=[0],[1, 2]"]
+    axes = ["--axis", "methods.actupose.curriculum.pace=1.0,2.0", "--axis", "train.seeds=[0],[1, 2]"]
     assert sweep_here(monkeypatch, project, *axes, "--dry-run") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "to run   curriculum.pace=1.0,train.seeds=[0]",
-        "to run   curriculum.pace=1.0,train.seeds=[1, 2]",
-        "to run   curriculum.pace=2.0,train.seeds=[0]",
-        "to run   curriculum.pace=2.0,train.seeds=[1, 2]",
+        "to run   methods.actupose.curriculum.pace=1.0,train.seeds=[0]",
+        "to run   methods.actupose.curriculum.pace=1.0,train.seeds=[1, 2]",
+        "to run   methods.actupose.curriculum.pace=2.0,train.seeds=[0]",
+        "to run   methods.actupose.curriculum.pace=2.0,train.seeds=[1, 2]",
     ]
 
 
@@ -301,7 +309,10 @@ def test_a_grid_needs_no_file(project: Path, monkeypatch, capsys) -> None:
 def test_a_grids_name_is_a_plain_one_that_no_file_has(
     project: Path, monkeypatch, capsys, name, reason
 ) -> None:
-    assert sweep_here(monkeypatch, project, "--axis", "curriculum.pace=1.0", "--name", name) == 2
+    assert (
+        sweep_here(monkeypatch, project, "--axis", "methods.actupose.curriculum.pace=1.0", "--name", name)
+        == 2
+    )
     assert capsys.readouterr().err.startswith(f"error: --name {name}: {reason}")
 
 

@@ -20,29 +20,37 @@ def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_axes_are_yaml_lists_without_brackets() -> None:
-    assert parse_axes(["curriculum.pace=1.0,2", "train.seeds=[0],[1, 2]", "style.kind=none,adain"]) == {
-        "curriculum.pace": [1.0, 2],
+    assert parse_axes(
+        ["methods.actupose.curriculum.pace=1.0,2", "train.seeds=[0],[1, 2]", "style.kind=none,adain"]
+    ) == {
+        "methods.actupose.curriculum.pace": [1.0, 2],
         "train.seeds": [[0], [1, 2]],
         "style.kind": ["none", "adain"],
     }
 
 
-@pytest.mark.parametrize("axis", ["curriculum.pace", "curriculum.pace=", "=1", "train.seeds=[0", "a=]["])
+@pytest.mark.parametrize(
+    "axis",
+    ["methods.actupose.curriculum.pace", "methods.actupose.curriculum.pace=", "=1", "train.seeds=[0", "a=]["],
+)
 def test_an_axis_of_another_form_is_one_line(axis: str) -> None:
     with pytest.raises(UserError, match="write key=value,value"):
         parse_axes([axis])
 
 
 def test_a_key_is_one_axis() -> None:
-    with pytest.raises(UserError, match=r"curriculum.pace is an axis already"):
-        parse_axes(["curriculum.pace=1.0", "curriculum.pace=2.0"])
+    with pytest.raises(UserError, match=r"methods.actupose.curriculum.pace is an axis already"):
+        parse_axes(["methods.actupose.curriculum.pace=1.0", "methods.actupose.curriculum.pace=2.0"])
 
 
 def test_one_at_a_time_varies_no_two_keys_together() -> None:
-    axes = {"curriculum.pace": [1.0, 3.0], "curriculum.sigma": [0.1, 0.5]}
+    axes = {"methods.actupose.curriculum.pace": [1.0, 3.0], "methods.actupose.curriculum.sigma": [0.1, 0.5]}
     assert [cell.name for cell in sweep_cells(definition(axes, "one_at_a_time"), [])] == [
-        "curriculum.pace=1.0", "curriculum.pace=3.0", "curriculum.sigma=0.1", "curriculum.sigma=0.5",
-    ]  # fmt: skip
+        "methods.actupose.curriculum.pace=1.0",
+        "methods.actupose.curriculum.pace=3.0",
+        "methods.actupose.curriculum.sigma=0.1",
+        "methods.actupose.curriculum.sigma=0.5",
+    ]
 
 
 def test_any_setting_can_be_an_axis() -> None:
@@ -56,8 +64,8 @@ def test_any_setting_can_be_an_axis() -> None:
 
 
 def test_a_value_twice_is_one_line() -> None:
-    with pytest.raises(UserError, match=r"the cell curriculum.pace=1.0 twice"):
-        sweep_cells(definition({"curriculum.pace": [1.0, 1.0]}), [])
+    with pytest.raises(UserError, match=r"the cell methods.actupose.curriculum.pace=1.0 twice"):
+        sweep_cells(definition({"methods.actupose.curriculum.pace": [1.0, 1.0]}), [])
 
 
 def test_cells_have_folders_of_their_own_whatever_their_values() -> None:
@@ -65,7 +73,10 @@ def test_cells_have_folders_of_their_own_whatever_their_values() -> None:
     folders = {Cell({"data.source.root": value}, None, ()).folder for value in values}
     assert len(folders) == 4
     assert all(len(folder) < 200 and not set(folder) & set('/:" ') for folder in folders)
-    assert Cell({"curriculum.pace": 1.0}, None, ()).folder == "curriculum.pace=1.0"
+    assert (
+        Cell({"methods.actupose.curriculum.pace": 1.0}, None, ()).folder
+        == "methods.actupose.curriculum.pace=1.0"
+    )
 
 
 def test_a_file_that_is_no_sweep_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ def results(folder: Path, name: str, figures: dict[str, list[float]]) -> CellRes
             (folder / name / f"{method}-{seed}").mkdir(parents=True)
             metrics = {"last": {"pck": {"all": value}}, "best_on_target": {}}
             (folder / name / f"{method}-{seed}/metrics.json").write_text(json.dumps(metrics))
-    return CellResults(name, {"curriculum.pace": name}, folder / name)
+    return CellResults(name, {"methods.actupose.curriculum.pace": name}, folder / name)
 
 
 def test_methods_of_a_cell_are_told_apart(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import yaml
 
 from actupose.data.image_store import write_images
-from actupose.params import Params, check_params
+from actupose.params import Curriculum, Params, check_params
 from actupose.report.read import Folders
 from actupose.skeleton import BODY16
 from actupose.tables import (
@@ -50,7 +50,9 @@ class Target:
 def demo_params(num_bins: int = 5, **train: Any) -> Params:
     """The repository's params with fewer bins and the given ``train`` section."""
     tree = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    tree["curriculum"]["num_bins"] = num_bins
+    tree["bins"] = {"source": num_bins, "target": num_bins}
+    for method in tree["methods"].values():
+        method["curriculum"]["num_bins"] = num_bins
     tree["train"] |= train
     return check_params(tree, "params")
 
@@ -104,7 +106,7 @@ def write_project(
 ) -> None:
     """Every input of ``compare`` below ``root``; ``metrics(method, seed)`` is that run's ``metrics.json``."""
     target = target or drawn_people()
-    num_bins = params.curriculum.num_bins
+    num_bins = params.bins.target
     _write_source(root, num_bins)
     _write_target(root, target, num_bins)
     for place, method in enumerate(params.train.methods):
@@ -219,7 +221,7 @@ def _write_per_bin(
 
 def _write_run(folder: Path, params: Params, method: str, rng: np.random.Generator, epochs: int = 6) -> None:
     terms = {"source": 2.0, "learning_rate": 0.001}
-    if params.methods[method].adaptation == "mean_teacher":
+    if params.methods[method].kind == "mean_teacher":
         terms |= {"consistency": 1.0, "kept": 0.6}
     rows = [
         (epoch, name, level / (epoch + 1) + 0.02 * rng.random())
@@ -231,21 +233,21 @@ def _write_run(folder: Path, params: Params, method: str, rng: np.random.Generat
     write_table(folder / "history.parquet", history, HISTORY)
     weights = _weights(params, params.methods[method].curriculum, epochs)
     write_table(folder / "curriculum.parquet", _curriculum_table(weights), CURRICULUM)
-    bins = np.arange(params.curriculum.num_bins)
+    bins = np.arange(params.bins.target)
     stayed = {"vae_bin": bins, "bin": bins, "count": np.full(len(bins), 120)}
     write_table(folder / "flow.parquet", make_table(FLOW, stayed), FLOW)
 
 
-def _weights(params: Params, curriculum: str, epochs: int) -> np.ndarray:
+def _weights(params: Params, curriculum: Curriculum, epochs: int) -> np.ndarray:
     """(epochs, bins): what each curriculum takes of every bin."""
-    num_bins = params.curriculum.num_bins
+    num_bins = params.bins.target
     bins, epoch = np.arange(num_bins)[None], np.arange(epochs)[:, None]
-    if curriculum == "active":
-        peak = np.minimum(params.curriculum.pace * num_bins * epoch // epochs, num_bins - 1)
-        return np.exp(-(((bins - peak) / (num_bins - 1)) ** 2) / (2 * params.curriculum.sigma**2))
-    if curriculum == "hard_mining":
+    if curriculum.name == "active":
+        peak = np.minimum(curriculum.pace * num_bins * epoch // epochs, num_bins - 1)
+        return np.exp(-(((bins - peak) / (num_bins - 1)) ** 2) / (2 * curriculum.sigma**2))
+    if curriculum.name == "hard_mining":
         return np.broadcast_to(bins >= num_bins * 0.67, (epochs, num_bins)).astype(float)
-    if curriculum == "progressive":
+    if curriculum.name == "progressive":
         return (bins < num_bins * (1 + 3 * epoch // epochs) / 3).astype(float)
     return np.ones((epochs, num_bins))
 

@@ -30,7 +30,9 @@ def test_without_style_transfer_there_is_nothing_to_show(folders):
 
 
 def test_images_stand_beside_what_they_become(folders):
-    examples = restyled_examples(folders, tiny_params(style__kind="fourier", style__band=0.0))
+    examples = restyled_examples(
+        folders, tiny_params(mean_teacher__style__kind="fourier", mean_teacher__style__band=0.0)
+    )
     assert list(examples) == HEADINGS
     assert {images.shape for images in examples.values()} == {(4, 32, 32, 3)}
     # A band of nothing exchanges mean colours: dark sources and bright targets change places.
@@ -42,7 +44,7 @@ def test_images_stand_beside_what_they_become(folders):
 
 
 def test_a_style_net_is_read_from_its_folder(folders):
-    params = tiny_params(style__kind="adain")
-    net = build_style_net(params.style.adain)
-    save_style(folders.style, net, params.style.adain, [{"style": 1.0}])
+    params = tiny_params(mean_teacher__style__kind="adain")
+    net = build_style_net(params.style_net)
+    save_style(folders.style, net, params.style_net, [{"style": 1.0}])
     assert list(restyled_examples(folders, params)) == HEADINGS

@@ -72,7 +72,7 @@ def test_a_bin_of_one_pose_has_an_unknown_variation(binned):
 
 
 def test_more_bins_than_poses_is_a_users_mistake(binned):
-    with pytest.raises(UserError, match=r"^curriculum.num_bins = 5: more bins than the 4 poses"):
+    with pytest.raises(UserError, match=r"^bins: 5 of them for the 4 poses of split 'train'"):
         binned(small_set(4), torch.zeros(4), 5)
 
 

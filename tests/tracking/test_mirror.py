@@ -56,7 +56,7 @@ def test_a_run_has_its_metrics_params_and_tags(params: Params, monkeypatch: pyte
     assert (run.info.run_name, run.info.status) == ("udape-0", "FINISHED")
     assert points(local_client(), run.info.run_id, "source") == [(0, 2.0), (1, 1.0)]
     assert "pairs" not in run.data.metrics
-    assert run.data.params["method.adaptation"] == "mean_teacher"
+    assert run.data.params["method.kind"] == "mean_teacher"
     assert run.data.params["schedule.epochs"] == "20"
     wanted = {"dvc.stage": "train@udape-0", "dvc.experiment": "bold-fox", "mlflow.parentRunId": "abc"}
     wanted |= {"skeleton": "body16", "source": "figures", "target": "figures", "selection": "last"}

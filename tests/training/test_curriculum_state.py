@@ -5,18 +5,32 @@ import math
 import pytest
 import torch
 
-from actupose.params import CurriculumParams
+from actupose.params import (
+    ActiveCurriculum,
+    HardMiningCurriculum,
+    ProgressiveCurriculum,
+    UniformCurriculum,
+)
 from actupose.training.curriculum_state import CurriculumState
 
 SCORES = torch.arange(1.0, 13.0)
 
 
+KINDS = {
+    "uniform": (UniformCurriculum, {}),
+    "hard_mining": (HardMiningCurriculum, {"hard_fraction": 0.33}),
+    "progressive": (ProgressiveCurriculum, {}),
+    "active": (
+        ActiveCurriculum,
+        {"pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online"},
+    ),
+}
+
+
 def curriculum(name, scores=SCORES, epochs=6, **changes):
-    settings = {
-        "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
-        "hard_fraction": 0.33,
-    }  # fmt: skip
-    return CurriculumState(name, CurriculumParams.model_validate(settings | changes), epochs, scores)
+    kind, own = KINDS[name]
+    settings = {"name": name, "num_bins": 6} | own | changes
+    return CurriculumState(kind.model_validate(settings), epochs, scores)
 
 
 def test_uniform_uses_every_sample_every_epoch():

@@ -6,54 +6,48 @@ Fake tensors have shapes and no values; whatever asks for one raises.
 import pytest
 import torch
 from tiny_domains import SIDE, tiny_params
+from tiny_methods import UNMIRRORED, build, tiny_run
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from actupose.methods.style_transfer import StyleTransfer
-from actupose.methods.supervised import LabelledBatch
+from actupose.data.views import LabelledBatch
+from actupose.methods.mean_teacher import style_transfer
 from actupose.nets.style_net import build_style_net
-from actupose.params.run import TrainingSettings
-from actupose.training.trainer import METHODS
-
-UNMIRRORED = {"augment__student__flip": 0.0, "augment__teacher__flip": 0.0}
+from actupose.training.state import terms_of
 
 
 def images():
     return torch.zeros(4, 3, SIDE, SIDE, dtype=torch.uint8)
 
 
-def fake_step(params, name):
-    settings = TrainingSettings.of(params, name, seed=0)
-    method = METHODS[settings.method.adaptation](settings, params.compute)
-    method.train()
+def fake_step(name, **changes):
+    method = build(tiny_run(name, schedule__pretrain_epochs=0, **changes))
     with FakeTensorMode(allow_non_fake_inputs=True):
         batch = LabelledBatch(images(), torch.zeros(4, 16, 2), torch.ones(4, 16, dtype=torch.bool))
-        return method.train_step(1, batch, images() if method.wants_target(1) else None)
+        return method.step(1, batch, images() if method.wants_target(1) else None)
 
 
 @pytest.mark.parametrize(
     ("name", "num_terms"), [("source_only", 1), ("regda", 4), ("poseda", 4), ("udape", 3), ("actupose", 7)]
 )
 def test_a_step_reads_no_value(name, num_terms):
-    result = fake_step(tiny_params(schedule__pretrain_epochs=0), name)
-    assert len(result.terms) == num_terms
+    assert len(terms_of(fake_step(name))) == num_terms
 
 
 @pytest.mark.parametrize("name", ["regda", "udape"])
 def test_a_step_of_the_reference_reads_no_value(name):
-    params = tiny_params(schedule__pretrain_epochs=0, fidelity="reference", **UNMIRRORED)
-    assert fake_step(params, name).peaks.shape == (4,)
+    assert fake_step(name, every__fidelity="reference", **UNMIRRORED).peaks.shape == (4,)
 
 
 @pytest.mark.parametrize("kind", ["fourier", "adain"])
 def test_restyling_reads_no_value(kind):
     params = tiny_params()
-    net = build_style_net(params.style.adain) if kind == "adain" else None
-    transfer = StyleTransfer(params.style, 0, net).transfer
+    net = build_style_net(params.style_net) if kind == "adain" else None
+    transfer = style_transfer(params.methods["udape"].style, net)
     with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         assert transfer(images() / 255, images() / 255, 0.5).shape == (4, 3, SIDE, SIDE)
 
 
 def test_a_step_that_reads_a_value_would_be_found(monkeypatch):
-    monkeypatch.setattr("actupose.methods.supervised.mean_peaks", lambda peaks: peaks * float(peaks.max()))
+    monkeypatch.setattr("actupose.nets.pose_task.mean_peaks", lambda peaks: peaks * float(peaks.max()))
     with pytest.raises(DataDependentOutputException):
-        fake_step(tiny_params(schedule__pretrain_epochs=0), "udape")
+        fake_step("udape")

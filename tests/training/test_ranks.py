@@ -13,7 +13,7 @@ from tiny_domains import Project
 
 from actupose.training.checkpoint import load_checkpoint
 
-AS_PUBLISHED = {"fidelity": "reference", "augment__student__flip": 0, "augment__teacher__flip": 0}
+AS_PUBLISHED = {"every__fidelity": "reference", "augment__student__flip": 0, "augment__teacher__flip": 0}
 THREE_EPOCHS = {"epochs": 3, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 4}
 AN_EPOCH = {"epochs": 1, "pretrain_epochs": 0, "steps_per_epoch": 4, "batch_size": 4}
 ONE_STEP = {
@@ -25,16 +25,17 @@ ONE_STEP = {
     "udape_vae_hm": ("udape_vae_hm", {}),
     "udape_vae_cl": ("udape_vae_cl", {}),
     "actupose": ("actupose", {}),
-    "restyled": ("udape", {"style__kind": "fourier", "style__rate": 1.0}),
+    "restyled": ("udape", {"mean_teacher__style__kind": "fourier", "mean_teacher__style__rate": 1.0}),
     "as published": ("udape", AS_PUBLISHED),
-    "the student's statistics": ("actupose", {"adaptation__teacher_norm": "student"}),
+    "the student's statistics": ("actupose", {"mean_teacher__teacher_norm": "student"}),
 }
 WHOLE_EPOCH = {
     f"an epoch of {method}": (method, {"schedule": AN_EPOCH})
     for method, changes in ONE_STEP.values()
     if not changes
 }
-RE_RANKED = {"re-ranked": ("actupose", {"schedule": THREE_EPOCHS, "curriculum__confidence": "full_pass"})}
+FULL_PASS = {"methods__actupose__curriculum__confidence": "full_pass"}
+RE_RANKED = {"re-ranked": ("actupose", {"schedule": THREE_EPOCHS} | FULL_PASS)}
 CASES = ONE_STEP | WHOLE_EPOCH | RE_RANKED
 HERE = Path(__file__).parent
 
@@ -86,7 +87,7 @@ def test_two_ranks_have_the_losses_and_gradients_of_one_in_a_step(both, case):
     alone, together = (states[case] for states in both)
     assert_same_losses([alone, together], of_cosines=1e-4)
     torch.testing.assert_close(together["peaks"], alone["peaks"], equal_nan=True)
-    expected, found = tensors(alone["method"]), tensors(together["method"])
+    expected, found = tensors(alone["parts"]), tensors(together["parts"])
     assert expected.keys() == found.keys()
     # After one step Adam's means and SGD's momenta are the gradients. Weights amplify rounding: Adam's first
     # step is as long for a small gradient as for a large one.
@@ -102,7 +103,7 @@ def test_two_ranks_have_the_losses_and_gradients_of_one_in_a_step(both, case):
 
 def test_ranks_agree_on_confidences_and_bins_through_the_epochs(both):
     alone, together = (states["re-ranked"] for states in both)
-    peaks = [state["curriculum"]["peaks"] for state in (alone, together)]
+    peaks = [state["parts"]["curriculum"]["peaks"] for state in (alone, together)]
     torch.testing.assert_close(*peaks, rtol=0.05, atol=0)
     drawn = [[row["drawn"] for row in state["curriculum_rows"]] for state in (alone, together)]
     assert drawn[0] == drawn[1]

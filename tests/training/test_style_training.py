@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def settings(**changes):
-    return tiny_params().style.adain.model_copy(update=changes)
+    return tiny_params().style_net.model_copy(update=changes)
 
 
 def pictures(seed, count=4):
@@ -53,7 +53,7 @@ def test_after_training_a_restyled_image_has_the_other_domains_colours(project):
 
 
 def test_a_loss_that_is_not_finite_is_one_line(project):
-    with pytest.raises(UserError, match=r"not finite at step 3; lower style.adain.lr = 1e\+20"):
+    with pytest.raises(UserError, match=r"not finite at step 3; lower style_net.lr = 1e\+20"):
         train_style(*domains(project), settings(steps=4, lr=1e20), CPU, lambda _: None)
 
 

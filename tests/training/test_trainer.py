@@ -11,7 +11,7 @@ from tiny_domains import SIDE, draw_picture, quiet, run_until_stopped, tiny_para
 from actupose.core.device import emulates_bf16
 from actupose.data.image_store import write_images
 from actupose.errors import UserError
-from actupose.nets.pose_model import load_model
+from actupose.nets.pose_model import PoseModel, load_model
 from actupose.tables import CURRICULUM, epoch_predictions_schema, keypoint_values, read_table
 from actupose.training.checkpoint import load_checkpoint
 from actupose.training.prediction import predict_all
@@ -79,7 +79,7 @@ def test_the_seed_decides_the_model(project):
         trainer = project.trainer(params, "actupose", state, seed)
         torch.manual_seed(len(models))
         trainer.run(*quiet())
-        models.append(torch.cat([p.flatten() for p in trainer.method.bare(True).parameters()]))
+        models.append(torch.cat([p.flatten() for p in trainer.network.parameters()]))
     assert torch.equal(models[0], models[1])
     assert not torch.equal(models[0], models[2])
 
@@ -99,25 +99,25 @@ def test_compiled_networks_learn_what_plain_ones_do(project, method):
         params = tiny_params(schedule=SHORT, evaluation__every_epochs=2, compute__compile=compiled)
         trainer = project.trainer(params, method, f"compiled {compiled}")
         trainer.run(*quiet())
-        losses.append([epoch["source"] for epoch in trainer.history])
+        losses.append([epoch["source"] for epoch in trainer.state.history])
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_until_the_switch_the_teacher_rests_and_then_begins_as_the_student(project):
-    params = tiny_params(adaptation__ema_decay=1.0)  # the teacher's weights stay where they begin
+    params = tiny_params(mean_teacher__ema_decay=1.0)  # the teacher's weights stay where they begin
     before = grow(params, project, "udape", 3)
     after = grow(params, project, "udape", 4)
-    student, teacher = before.student.bare.state_dict(), after.teacher.bare.state_dict()
-    weights = [name for name, _ in before.student.bare.named_parameters()]
+    student, teacher = before.student.network.state_dict(), after.teacher.state_dict()
+    weights = [name for name, _ in before.student.network.named_parameters()]
     assert all(torch.equal(teacher[name], student[name]) for name in weights)
-    initial = before.teacher.bare.state_dict()
+    initial = before.teacher.state_dict()
     assert not torch.equal(initial["head.0.weight"], student["head.0.weight"])
 
 
 def test_the_teacher_begins_with_the_students_running_statistics(project):
     method = grow(tiny_params(), project, "udape", 3)
-    method.start_adaptation()
-    student, teacher = method.student.bare.state_dict(), method.teacher.bare.state_dict()
+    method.prepare(3)
+    student, teacher = method.student.network.state_dict(), method.teacher.state_dict()
     assert all(torch.equal(teacher[name], value) for name, value in student.items())
     assert student["upsampling.1.num_batches_tracked"] == 3
 
@@ -129,7 +129,7 @@ def test_the_model_of_an_adapted_run_is_the_teacher_and_of_a_supervised_one_the_
         trainer.run(*quiet())
         out = project.train(params, name, "out")
         method = trainer.method
-        wanted = (method.teacher if of_teacher else method.student).bare.state_dict()
+        wanted = (method.teacher if of_teacher else method.student.network).state_dict()
         saved = load_file(out / "model.safetensors")
         assert all(torch.equal(saved[name], value) for name, value in wanted.items())
 
@@ -172,7 +172,7 @@ def test_a_label_that_is_not_a_number_counts_as_invisible(project):
         trainer = project.trainer(tiny_params(schedule=SHORT), "actupose", change.__name__)
         change(trainer.labels)
         trainer.run(*quiet())
-        return trainer.method.bare(True).state_dict()
+        return trainer.network.state_dict()
 
     def without(labels):
         labels.visible[::2, 3] = False
@@ -196,14 +196,14 @@ def test_a_weight_that_is_not_a_number_stops_the_run_and_the_last_checkpoint_sta
     def plant(step):
         if step == 4:  # teacher and student are at work
             with torch.no_grad():
-                getattr(trainer.method, network).bare.head[-1].weight[0] = torch.nan
+                trainer.method.networks[network].head[-1].weight[0] = torch.nan
 
     with pytest.raises(NonFiniteLossError) as caught:
         trainer.run(lambda *_: None, lambda: False, plant)
     assert str(caught.value) == "step 3: it left weights that are not finite"
     saved = load_checkpoint(trainer.folder, trainer.key)
     assert saved["step"] == 3
-    assert all(value.isfinite().all() for value in saved["method"]["student"].values())
+    assert all(value.isfinite().all() for value in saved["parts"]["network student"].values())
 
 
 def test_a_weight_that_is_not_a_number_is_found_at_the_next_step(project):
@@ -212,7 +212,7 @@ def test_a_weight_that_is_not_a_number_is_found_at_the_next_step(project):
     def plant(step):
         if step == 1:
             with torch.no_grad():
-                trainer.method.student.bare.head[-1].weight[0] = torch.nan
+                trainer.method.student.network.head[-1].weight[0] = torch.nan
 
     with pytest.raises(
         NonFiniteLossError, match=r"^step 1: term 'source' is nan; samples (source-train-\d+,? ?){4}$"
@@ -227,7 +227,7 @@ def test_a_bad_term_while_adapting_names_the_target_samples_too(project):
     def plant(step):
         if step == 4:
             with torch.no_grad():
-                trainer.method.student.bare.head[-1].weight[0] = torch.nan
+                trainer.method.student.network.head[-1].weight[0] = torch.nan
 
     samples = r"samples (source-train-\d+,? ?){4}; target samples (target-train-\d+,? ?){4}"
     with pytest.raises(NonFiniteLossError, match=rf"^step 4: term 'source' is nan; {samples}$"):
@@ -245,7 +245,7 @@ def drawn_bins(project, params, method):
 
 def test_hard_mining_draws_from_the_last_bins_alone(project):
     params = tiny_params(
-        curriculum__hard_fraction=0.33, evaluation__every_epochs=0
+        methods__udape_vae_hm__curriculum__hard_fraction=0.33, evaluation__every_epochs=0
     )  # 2 of 6 bins, 4 samples each
     assert drawn_bins(project, params, "udape_vae_hm") == [[0, 0, 0, 0, 4, 4]] * 3
 
@@ -258,13 +258,13 @@ def test_progressive_adds_a_third_of_the_bins_each_third_of_the_epochs(project):
 def test_only_drawn_samples_are_trained_on(project):
     trainer = project.trainer(tiny_params(), "udape_vae_hm")
     seen = set()
-    step = trainer._train_step
+    step = trainer._step
 
     def watch(labelled, target):
         seen.update(labelled.index.tolist())
         step(labelled, target)
 
-    trainer._train_step = watch
+    trainer._step = watch
     trainer.run(*quiet())
     hardest = set(trainer.data.vae_scores.argsort()[-8:].tolist())
     assert seen == hardest  # 36 draws of 8 samples see them all
@@ -275,14 +275,14 @@ def test_active_keeps_the_peaks_of_samples_it_did_not_see_again(project):
     known = []
 
     def note(_epoch, _metrics):
-        known.append(trainer.curriculum.peaks.clone())
+        known.append(trainer.state.curriculum.peaks.clone())
 
     trainer.run(note, lambda: False, lambda step: None)
     seen_first = ~known[0].isnan()
     assert 0 < seen_first.sum() <= 12  # three steps of four
     assert not known[2][seen_first].isnan().any()
     mean_peak = torch.nan_to_num(known[2], nan=float(known[2].nanmean()))
-    torch.testing.assert_close(trainer.curriculum.scores, trainer.data.vae_scores / mean_peak)
+    torch.testing.assert_close(trainer.state.curriculum.scores, trainer.data.vae_scores / mean_peak)
 
 
 def test_source_samples_without_a_score_take_no_part(project):
@@ -296,14 +296,14 @@ def test_source_samples_without_a_score_take_no_part(project):
 
 def test_bfloat16_trains_and_decodes_in_float32(project):
     params = tiny_params(compute__precision="bf16-mixed", schedule=SHORT, evaluation__every_epochs=2)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         trainer = project.trainer(params)
-    device = trainer.method.device.type
-    assert any(f"{device} emulates it" in str(one.message) for one in told) == emulates_bf16(device)
+    device = trainer.runtime.device.type
+    assert any(f"{device} emulates it" in str(one.message) for one in warned) == emulates_bf16(device)
     trainer.run(*quiet())
     images = torch.rand(2, 3, SIDE, SIDE)
-    output = trainer.method.student.network(images)
+    output = trainer.method.student.predict(images)
     assert output.heatmaps.dtype == torch.float32
     assert not torch.equal(output.heatmaps, output.heatmaps.bfloat16().float())
-    prediction = trainer.method.predictor(adapted=True)(images)
+    prediction = PoseModel(trainer.network, trainer.info, bf16=True)(images)
     assert prediction.keypoints.dtype == prediction.confidence.dtype == torch.float32

@@ -41,16 +41,16 @@ def finish(project: Project, params, method, state):
         (
             "actupose",
             {
-                "curriculum__confidence": "full_pass",
-                "adaptation__teacher_norm": "student",
+                "methods__actupose__curriculum__confidence": "full_pass",
+                "mean_teacher__teacher_norm": "student",
                 "schedule": TWO_STEPS,
             },
         ),
-        ("udape", {"heatmap__loss": "mse", "adaptation__views": 2, "schedule": TWO_STEPS}),
+        ("udape", {"heatmap__loss": "mse", "mean_teacher__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
-        ("udape", {"style__kind": "fourier", "schedule": TWO_STEPS}),
-        ("actupose", NEVER_MIRRORED | {"fidelity": "reference", "schedule": TWO_STEPS}),
-        ("regda", NEVER_MIRRORED | {"fidelity": "reference"}),
+        ("udape", {"mean_teacher__style__kind": "fourier", "schedule": TWO_STEPS}),
+        ("actupose", NEVER_MIRRORED | {"every__fidelity": "reference", "schedule": TWO_STEPS}),
+        ("regda", NEVER_MIRRORED | {"every__fidelity": "reference"}),
         ("regda", {}),
         ("poseda", {}),
     ],
@@ -94,7 +94,7 @@ def test_a_finished_run_started_again_has_nothing_to_do(project):
     again = project.trainer(params)
     again.run(lambda *_: None, lambda: False, steps.append)
     assert steps == []
-    assert again.history == trainer.history
+    assert again.state.history == trainer.state.history
 
 
 def test_the_learning_rate_falls_at_a_milestone_after_a_resume_too(project):
@@ -102,8 +102,10 @@ def test_the_learning_rate_falls_at_a_milestone_after_a_resume_too(project):
     run_until_stopped(project.trainer(params), 4)
     trainer = project.trainer(params)
     trainer.run(*quiet())
-    assert [epoch["learning_rate"] for epoch in trainer.history] == pytest.approx([0.003, 0.003, 0.0003])
-    assert trainer.method.student.bare_optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
+    assert [epoch["learning_rate"] for epoch in trainer.state.history] == pytest.approx(
+        [0.003, 0.003, 0.0003]
+    )
+    assert trainer.method.student.optimizer.param_groups[0]["lr"] == pytest.approx(0.0003)
 
 
 def test_a_time_based_checkpoint_is_saved_in_mid_epoch_and_resumed_from(project):
@@ -199,4 +201,4 @@ def test_a_method_computes_the_losses_that_weigh_something(project, method, term
     trainer = project.trainer(tiny_params(schedule=TWO_STEPS), method)
     trainer.run(*quiet())
     others = {"learning_rate", "source_val/pck_0.05", "curriculum/peak_bin", "curriculum/share"}
-    assert set(trainer.history[-1]) - others == terms
+    assert set(trainer.state.history[-1]) - others == terms

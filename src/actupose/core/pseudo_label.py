@@ -1,9 +1,11 @@
 """Pseudo-labels of the mean teacher: merging views, gating by confidence, occlusion (UDAPE, ECCV 2022)."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
+
+from actupose.core.ranks import share
 
 Gate = Literal["global", "per_keypoint"]
 
@@ -36,11 +38,11 @@ def confidence_mask(confidence: Tensor, mask_ratio: float, gate: Gate) -> Tensor
     return confidence > pool.sort(dim=0).values[masked - 1]
 
 
-def merge_views(points_base: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
+def merge_views(keypoints_base: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
     """Merge the teacher's views of a sample.
 
     Args:
-        points_base: (V, B, K, 2) keypoints of every view, brought to the base frame.
+        keypoints_base: (V, B, K, 2) keypoints of every view, brought to the base frame.
         confidence: (V, B, K).
 
     Returns:
@@ -48,7 +50,7 @@ def merge_views(points_base: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor
         confidence (B, K), mean.
     """
     weight = confidence.clamp(min=1e-6)
-    points = (points_base * weight[..., None]).sum(0) / weight.sum(0)[..., None]
+    points = (keypoints_base * weight[..., None]).sum(0) / weight.sum(0)[..., None]
     return points, confidence.mean(0)
 
 
@@ -67,25 +69,57 @@ def swap_flipped(keypoint_values: Tensor, flipped: Tensor, permutation: Tensor) 
     return torch.where(mirrored, keypoint_values.index_select(1, permutation), keypoint_values)
 
 
-def choose_occluded(confidence: Tensor, threshold: float, rate: float, generator: torch.Generator) -> Tensor:
+class OcclusionDraws(NamedTuple):
+    """What decides where a batch is covered, on its device.
+
+    Attributes:
+        sample: (B,) in 0..1; below the rate a sample is covered.
+        keypoint: (B, K) in 0..1; the highest that qualifies is covered.
+        elsewhere_px: (B, 2) where the patch comes from.
+    """
+
+    sample: Tensor
+    keypoint: Tensor
+    elsewhere_px: Tensor
+
+
+def draw_occlusion(
+    batch: int, num_keypoints: int, side: int, random: torch.Generator, device: torch.device
+) -> OcclusionDraws:
+    """Uniform draws of a CPU generator, for square images ``side`` pixels wide."""
+    chances = torch.rand(batch, num_keypoints + 1, generator=random).to(device, non_blocking=True)
+    elsewhere_px = torch.rand(batch, 2, generator=random) * (side - 1)
+    return OcclusionDraws(chances[:, 0], chances[:, 1:], elsewhere_px.to(device, non_blocking=True))
+
+
+def choose_occluded(confidence: Tensor, threshold: float, rate: float, draws: OcclusionDraws) -> Tensor:
     """Choose for a share of the samples one confident keypoint to occlude.
 
     Args:
         confidence: (B, K) of the teacher.
         threshold: a keypoint qualifies from here on.
         rate: chance of a sample with a qualifying keypoint to be chosen.
-        generator: CPU generator.
+        draws: of the batch.
 
     Returns:
         (B, K) bool, at most one true in a row, uniform among the qualifying.
     """
-    num_samples, num_keypoints = confidence.shape
-    draws = torch.rand(num_samples, num_keypoints + 1, generator=generator)
-    draws = draws.to(confidence.device, non_blocking=True)
     qualifies = confidence >= threshold
-    chosen = torch.where(qualifies, draws[:, 1:], -1).argmax(1, keepdim=True)
-    is_chosen = torch.arange(num_keypoints, device=confidence.device) == chosen
-    return is_chosen & qualifies & (draws[:, :1] < rate)
+    chosen = torch.where(qualifies, draws.keypoint, -1).argmax(1, keepdim=True)
+    is_chosen = torch.arange(confidence.shape[1], device=confidence.device) == chosen
+    return is_chosen & qualifies & (draws.sample[:, None] < rate)
+
+
+def cover_keypoints(
+    images: Tensor, keypoints_px: Tensor, chosen: Tensor, half_size: int, elsewhere_px: Tensor
+) -> Tensor:
+    """Paste a patch from elsewhere in the image over the one chosen keypoint, if any, of each sample.
+
+    Images are this rank's share (B / ranks, C, S, S) of the batch, keypoints (B, K, 2), what is chosen (B, K)
+    and centres (B, 2) of the patches are of all of it.
+    """
+    centers_px = torch.where(chosen[:, :, None], keypoints_px, 0.0).sum(dim=1)
+    return paste_patches(images, share(centers_px), share(chosen.any(dim=1)), half_size, share(elsewhere_px))
 
 
 def paste_patches(

@@ -4,7 +4,7 @@ A view is drawn (random, small) apart from being rendered (deterministic). Draws
 so that every device sees the same.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import pi
 
 import torch
@@ -20,17 +20,25 @@ _GRAY = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
-class Draws:
-    """What a view was made from: rotation and shear (B,) radians, translate (B, 2) px, scale (B,)."""
+class ViewDraws:
+    """What a view of each sample is made from, on the CPU.
+
+    Attributes:
+        rotation, shear: (B,) radians.
+        translate: (B, 2) px.
+        scale: (B,).
+        flipped: (B,) bool.
+        color: (B, 3) factors of brightness, contrast, saturation.
+        blur: (B,) Gaussian radius in pixels.
+    """
 
     rotation: Tensor
     shear: Tensor
     translate: Tensor
     scale: Tensor
-
-    def share(self) -> "Draws":
-        """Of this rank's share of the batch."""
-        return Draws(*(share(getattr(self, field.name)) for field in fields(self)))
+    flipped: Tensor
+    color: Tensor
+    blur: Tensor
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,12 @@ class View:
         flipped: (B,) bool, left and right keypoints change names.
         color: (B, 3) factors of brightness, contrast, saturation.
         blur: (B,) Gaussian radius in pixels.
-        draws: of the step from the base view, for what undoes it step by step (``fidelity: reference``).
     """
 
     view_from_stored: Tensor
     flipped: Tensor
     color: Tensor
     blur: Tensor
-    draws: Draws
 
 
 def draw_crop(
@@ -64,21 +70,33 @@ def draw_crop(
 
 def draw_view(ranges: ViewParams, base_from_stored: Tensor, side: int, random: torch.Generator) -> View:
     """Random view of the base view (facts of UDAPE's RandomAffineRotation and ColorJitter)."""
-    batch, device = len(base_from_stored), base_from_stored.device
-    rotation = _symmetric(ranges.rotation * pi / 180, batch, 1, random)[:, 0]
-    shear = _symmetric(ranges.shear * pi / 180, batch, 1, random)[:, 0]
-    translate = _symmetric(ranges.translate * side, batch, 2, random)
-    scale = torch.empty(batch).uniform_(*ranges.scale, generator=random)
-    flipped = torch.rand(batch, generator=random) < ranges.flip
-    center = torch.full((batch, 2), (side - 1) / 2)
-    view_from_base = affine_matrix(center, rotation, shear, translate, scale, flipped)
-    color = 1 + _symmetric(ranges.color, batch, 3, random)
-    blur = ranges.blur * torch.rand(batch, generator=random)
-    view_from_base, flipped, color, blur = (
-        drawn.to(device, non_blocking=True) for drawn in (view_from_base, flipped, color, blur)
+    return make_view(draw_for_view(ranges, len(base_from_stored), side, random), base_from_stored, side)
+
+
+def draw_for_view(ranges: ViewParams, batch: int, side: int, random: torch.Generator) -> ViewDraws:
+    """Draws of one view of each of ``batch`` samples."""
+    return ViewDraws(
+        rotation=_symmetric(ranges.rotation * pi / 180, batch, 1, random)[:, 0],
+        shear=_symmetric(ranges.shear * pi / 180, batch, 1, random)[:, 0],
+        translate=_symmetric(ranges.translate * side, batch, 2, random),
+        scale=torch.empty(batch).uniform_(*ranges.scale, generator=random),
+        flipped=torch.rand(batch, generator=random) < ranges.flip,
+        color=1 + _symmetric(ranges.color, batch, 3, random),
+        blur=ranges.blur * torch.rand(batch, generator=random),
     )
-    draws = Draws(*(drawn.to(device, non_blocking=True) for drawn in (rotation, shear, translate, scale)))
-    return View(view_from_base @ base_from_stored, flipped, color, blur, draws)
+
+
+def make_view(draws: ViewDraws, base_from_stored: Tensor, side: int) -> View:
+    """The view of square images ``side`` pixels wide that the draws describe, on the matrix's device."""
+    center = torch.full_like(draws.translate, (side - 1) / 2)
+    view_from_base = affine_matrix(
+        center, draws.rotation, draws.shear, draws.translate, draws.scale, draws.flipped
+    )
+    view_from_base, flipped, color, blur = (
+        drawn.to(base_from_stored.device, non_blocking=True)
+        for drawn in (view_from_base, draws.flipped, draws.color, draws.blur)
+    )
+    return View(view_from_base @ base_from_stored, flipped, color, blur)
 
 
 def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:
@@ -92,19 +110,21 @@ def render_view(images: Tensor, view: View, blurred: bool) -> Tensor:
     return gaussian_blur(seen, share(view.blur)) if blurred else seen
 
 
-def keypoints_in_view(keypoints: Tensor, view: View, permutation: Tensor) -> Tensor:
-    """Keypoints (B, K, 2) of the stored image in pixels of the view, left and right renamed where flipped."""
-    return swap_flipped(transform_points(keypoints, view.view_from_stored), view.flipped, permutation)
+def keypoints_in_view(keypoints_stored: Tensor, view: View, permutation: Tensor) -> Tensor:
+    """Keypoints (B, K, 2) of the stored image in pixels of the view; left and right change where flipped."""
+    keypoints_view = transform_points(keypoints_stored, view.view_from_stored)
+    return swap_flipped(keypoints_view, view.flipped, permutation)
 
 
-def keypoints_in_stored(keypoints: Tensor, view: View, permutation: Tensor) -> Tensor:
+def keypoints_in_stored(keypoints_view: Tensor, view: View, permutation: Tensor) -> Tensor:
     """Inverse of :func:`keypoints_in_view`."""
-    return transform_points(swap_flipped(keypoints, view.flipped, permutation), invert(view.view_from_stored))
+    unflipped = swap_flipped(keypoints_view, view.flipped, permutation)
+    return transform_points(unflipped, invert(view.view_from_stored))
 
 
-def inside_image(keypoints: Tensor, side: int) -> Tensor:
+def inside_image(keypoints_px: Tensor, side: int) -> Tensor:
     """(B, K) whether keypoints lie on the image; False for NaN."""
-    return ((keypoints >= -0.5) & (keypoints <= side - 0.5)).all(dim=-1)
+    return ((keypoints_px >= -0.5) & (keypoints_px <= side - 0.5)).all(dim=-1)
 
 
 def jitter_color_(images: Tensor, factors: Tensor) -> None:

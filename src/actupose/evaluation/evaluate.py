@@ -94,7 +94,7 @@ def _compare_split(params: Params, inputs: Inputs, model: ModelPredictions, spli
     if not labels.visible.any():
         bins, num_bins = _predicted_bins(params, inputs.vae, predicted)
     elif split == "test":
-        bins, num_bins = _scored_bins(inputs, sample_ids), params.curriculum.num_bins
+        bins, num_bins = _scored_bins(inputs, sample_ids), params.bins.target
     else:
         bins, num_bins = _labelled_bins(params, inputs.vae, labels)
     return _ComparedSplit(sample_ids, predicted, _truth(params, model, labels, bins, num_bins))
@@ -146,7 +146,7 @@ def _labelled_bins(params: Params, vae: Path, labels: Labels) -> tuple[Tensor, i
     """Bins of labelled poses that the score stage does not score; one without a size has none."""
     poses, _, scale = normalise_poses(labels.keypoints, labels.visible)
     usable = scale > 0
-    bins, num_bins = torch.full((len(usable),), NO_BIN), min(params.curriculum.num_bins, int(usable.sum()))
+    bins, num_bins = torch.full((len(usable),), NO_BIN), min(params.bins.target, int(usable.sum()))
     if num_bins:
         seen = labels.visible[usable]
         values = torch.where(seen[:, :, None], poses[usable], 0.0).flatten(1)
@@ -159,7 +159,7 @@ def _predicted_bins(params: Params, vae: Path, predicted: SplitPredictions) -> t
     poses, _, _ = normalise_poses(predicted.keypoints, visible)
     poses = poses.nan_to_num(nan=0.0)  # all keypoints in one place: a pose without size
     scores = score_poses(load_vae(vae), poses.flatten(1), visible)
-    num_bins = min(params.curriculum.num_bins, len(scores))
+    num_bins = min(params.bins.target, len(scores))
     return assign_bins(scores, num_bins), num_bins
 
 

@@ -1,0 +1,57 @@
+"""What a method is.
+
+A kind of method is one module here, found by its name: ``PARAMS`` is what its entries of ``methods`` in
+params.yaml hold, ``METHOD`` is built from a student (:class:`~actupose.methods.supervised.Student`) and
+AdaIN's net, None where ``PARAMS`` needs none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from actupose.data.views import LabelledBatch
+from actupose.nets.pose_resnet import PoseResNet
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step tells.
+
+    Attributes:
+        losses: every term of the loss, unweighted.
+        peaks: the student's mean peak on each labelled image, by which a curriculum re-ranks.
+        logged: what is only looked at.
+    """
+
+    losses: Mapping[str, Float[Tensor, ""]]
+    peaks: Float[Tensor, " B"]
+    logged: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """Networks that learn, step by step; what a checkpoint must hold of them is in the two mappings.
+
+    The one called ``student`` learns the labels.
+    """
+
+    networks: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+
+    def wants_target(self, step: int) -> bool:
+        """Whether a step is given target images."""
+
+    def prepare(self, step: int) -> None:
+        """Called before the first step of every epoch."""
+
+    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+        """Learn from one batch; ``target`` uint8 (B / ranks, 3, S, S) comes where the method wants it."""
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+
+    def predictor(self, steps: int) -> PoseResNet:
+        """The network that stands for the run after so many steps."""

@@ -1,133 +1,322 @@
-"""UDAPE's mean teacher (ECCV 2022): the student learns labels and its teacher's word, the teacher follows."""
+"""UDAPE's mean teacher (ECCV 2022) with ACTUPose's extra losses (P2 3.3-3.4), its faults corrected.
 
-from dataclasses import replace
-from typing import Any
+The student learns labels, and on target images its teacher's predictions; the teacher follows. The teacher
+sees one or more views of a target image. Its decoded keypoints are carried as points through the views'
+matrices into the student's own view and drawn there: no heat map is warped and no gradient is lost.
+"""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from actupose.core.schedule import update_ema
-from actupose.methods.consistency import Consistency
-from actupose.methods.reference_consistency import ReferenceConsistency
-from actupose.methods.student import Student, whole_output
-from actupose.methods.style_transfer import StyleTransfer
-from actupose.methods.supervised import (
-    LabelledBatch,
-    StepResult,
-    Supervised,
-    labelled_forward,
-    supervised_terms,
+from actupose.core.angles import keypoint_angles, mean_angular_difference, triplets_visible
+from actupose.core.losses import cross_domain_loss, selected_fraction
+from actupose.core.pseudo_label import (
+    OcclusionDraws,
+    choose_occluded,
+    confidence_mask,
+    cover_keypoints,
+    draw_occlusion,
+    merge_views,
+    swap_flipped,
 )
-from actupose.nets.pose_model import PoseModel
+from actupose.core.rng import generator
+from actupose.core.schedule import update_ema
+from actupose.core.style import mix_amplitudes
+from actupose.data.augment import View, draw_view, inside_image, keypoints_in_stored, keypoints_in_view
+from actupose.data.views import LabelledBatch, LabelledView, draw_base, student_images, teacher_images
+from actupose.methods import StepResult
+from actupose.methods.supervised import Student, weighted_sum
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
+from actupose.nets.runtime import descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import AdaptationParams, ComputeParams
-from actupose.params.run import TrainingSettings
+from actupose.params import (
+    Fraction,
+    MethodParams,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+    ascending,
+)
+
+Images = Float[Tensor, "b 3 S S"]
+Terms = dict[str, Float[Tensor, ""]]
+Transfer = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-class Teacher:
-    """Moving average of the student once adaptation begins.
+class OcclusionParams(Settings):
+    """Adaptive keypoint occlusion (UDAPE): ``size`` is half the patch's side as a share of the image side."""
 
-    Its BatchNorm follows ``adaptation.teacher_norm``: ``own`` normalises with the statistics of its own
-    target batches and keeps running ones of them (as UDAPE does), ``student`` copies the student's.
+    rate: Fraction
+    threshold: PositiveFloat
+    size: Fraction
+
+
+class StyleParams(Settings):
+    """Style transfer: of the student's source images, of the teacher's target images.
+
+    ``rate`` is the chance of a batch, ``mix`` the range of the weight; ``band`` (cycles a pixel) is of
+    ``fourier``; ``adain`` takes the net that section ``style_net`` trains.
     """
 
-    def __init__(self, student: Student, settings: AdaptationParams) -> None:
-        self.settings = settings
-        self.student = student.bare
-        self.bare = student.build().requires_grad_(False)
-        self.network = student.fabric.setup_module(self.bare)
-
-    def __call__(self, images: Tensor) -> PoseOutput:
-        """See :func:`~actupose.methods.student.whole_output`."""
-        return whole_output(self.network, images)
-
-    def train(self) -> None:
-        """Normalise as ``teacher_norm`` says."""
-        self.network.train(self.settings.teacher_norm == "own")
-
-    def copy_student(self) -> None:
-        """Become the student, running statistics included."""
-        self.bare.load_state_dict(self.student.state_dict())
-
-    def follow(self) -> None:
-        """Move towards the student."""
-        update_ema(list(self.bare.parameters()), list(self.student.parameters()), self.settings.ema_decay)
-        if self.settings.teacher_norm == "student":
-            for mine, other in zip(self.bare.buffers(), self.student.buffers(), strict=True):
-                mine.copy_(other)
+    kind: Literal["none", "fourier", "adain"]
+    rate: Fraction
+    mix: Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
+    band: Annotated[float, Field(ge=0, le=0.5)]
 
 
-class MeanTeacher(Supervised):
-    """The student learns labels, and on target images its teacher's word; the teacher stands for the run."""
+class LossWeights(Settings):
+    """Weights w1, w2, w3 of P2 eq. 8."""
 
-    adapts = True
+    udape: NonNegativeFloat
+    evalpose: NonNegativeFloat
+    cross_domain: NonNegativeFloat
 
-    def __init__(
-        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
-    ) -> None:
-        super().__init__(settings, compute, style_net)
-        self.teacher = Teacher(self.student, settings.adaptation)
-        kind = ReferenceConsistency if settings.fidelity == "reference" else Consistency
-        weights = settings.method.weights
-        self.consistency = kind(self.task, settings.augment, settings.adaptation, weights)
-        if style_net is not None:
-            self.student.lay_out(style_net)
-            style_net = self.student.fabric.setup_module(style_net)
-        self.style = StyleTransfer(settings.style, settings.seed, style_net)
-        self.train()
 
-    def train(self) -> None:
-        """Training mode; the teacher normalises as ``teacher_norm`` says."""
-        super().train()
-        self.teacher.train()
+class MeanTeacherParams(MethodParams):
+    """Mean teacher (UDAPE); ``gamma`` in radians is the cross-domain loss's threshold (P2 eq. 7).
+
+    The teacher's BatchNorm follows ``teacher_norm``: ``own`` normalises with the statistics of its own target
+    batches and keeps running ones of them (as UDAPE does), ``student`` copies the student's.
+    """
+
+    kind: Literal["mean_teacher"]
+    ema_decay: Fraction
+    mask_ratio: Annotated[float, Field(ge=0, lt=1)]
+    gate: Literal["global", "per_keypoint"]
+    views: PositiveInt
+    teacher_norm: Literal["own", "student"]
+    occlusion: OcclusionParams
+    style: StyleParams
+    weights: LossWeights
+    gamma: PositiveFloat
+
+    @property
+    def needs_style_net(self) -> bool:
+        """Whether images are restyled by AdaIN's net."""
+        return self.style.kind == "adain"
+
+
+@dataclass(frozen=True)
+class TargetViews:
+    """All that is random about a target batch: what the teacher and the student see, what is covered."""
+
+    teacher: Sequence[View]
+    student: View
+    occlusion: OcclusionDraws
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """What the teacher predicts on a target batch.
+
+    Attributes:
+        confidence: mean peak over the views.
+        kept: whether the confidence gate lets the keypoint through.
+        features: of the teacher's first view.
+        angles: at the skeleton's triplets in that view, valid where all three ends are kept.
+    """
+
+    confidence: Float[Tensor, "B K"]
+    kept: Bool[Tensor, "B K"]
+    features: Float[Tensor, "B D"]
+    angles: Float[Tensor, "B J"]
+    valid: Bool[Tensor, "B J"]
+
+
+@dataclass(frozen=True)
+class StoredPseudoLabels(PseudoLabels):
+    """With keypoints in pixels of the stored image."""
+
+    keypoints_stored: Float[Tensor, "B K 2"]
+
+
+class StyleMix(NamedTuple):
+    """Weight of the other domain's style on a step's batches, None where the coin says that they stay."""
+
+    source: float | None
+    target: float | None
+
+
+class MeanTeacher:
+    """The student learns labels and what its teacher predicts on the target; the teacher is the result."""
+
+    def __init__(self, student: Student, style_net: StyleNet | None) -> None:
+        params = student.run.method
+        assert isinstance(params, MeanTeacherParams)
+        self.params = params
+        self.student = student
+        self.teacher = student.build().requires_grad_(False)
+        self.teacher.train(params.teacher_norm == "own")
+        net = student.runtime.place(style_net) if style_net is not None else None
+        self.transfer = style_transfer(params.style, net)
+        weights = params.weights
+        self.weights = {
+            "source": weights.udape,
+            "evalpose_source": weights.evalpose,
+            "consistency": weights.udape,
+            "evalpose_target": weights.evalpose,
+            "cross_domain": weights.cross_domain,
+        }
+        self.networks = {"student": student.network, "teacher": self.teacher}
+        self.optimizers = {"student": student.optimizer}
 
     def wants_target(self, step: int) -> bool:
         """While it adapts, and before as well where source images take the target's look."""
-        return self.is_adapting(step) or self.style.is_on
+        style = self.params.style
+        return self.student.run.schedule.is_adapting(step) or (style.kind != "none" and style.rate > 0)
 
-    def start_adaptation(self) -> None:
-        """The teacher begins as the student is."""
-        self.teacher.copy_student()
+    def prepare(self, step: int) -> None:
+        """The teacher begins as the student is, running statistics included."""
+        if step == self.student.run.schedule.first_adaptation_step:
+            self.teacher.load_state_dict(self.student.network.state_dict())
 
-    def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
         """One step of the student, then one of the teacher."""
         if target is None:
-            return super().train_step(step, batch, None)
-        plain, seed = self.view(step, batch), self.settings.seed
+            return self.student.learn(step, batch, self.weights)
+        student, augment = self.student, self.student.run.augment
+        is_adapting, mix = student.run.schedule.is_adapting(step), self.draw_style(step)
+        labels, views = student.labelled_view(step, batch), self.draw_views(step, target)
+        shown = views.teacher if is_adapting else views.teacher[: mix.source is not None]
+        plain = [teacher_images(augment, target, view) for view in shown]
 
-        def target_look() -> Tensor:
-            return self.consistency.first_teacher_view(target, seed, step)
+        images = labels.images if mix.source is None else self.restyle(labels.images, plain[0], mix.source)
+        source = student.predict(images)
+        losses = student.losses(source, labels, self.weights)
+        logged: Terms = {}
+        if is_adapting:
+            seen = plain
+            if mix.target is not None:
+                seen = [self.restyle(images, labels.images, mix.target) for images in plain]
+            pseudo = self.pseudo_labels(seen, views)
+            images = student_images(augment, target, views.student)
+            target_losses, logged = self.target_losses(pseudo, images, views)
+            losses |= target_losses
+            if self.params.weights.cross_domain > 0:
+                losses["cross_domain"], logged["pairs"] = self.cross_domain(source, labels, pseudo)
 
-        def as_source(images: Tensor) -> Tensor:
-            return self.style.restyle("target to source", step, images, lambda: plain.images)
+        set_rate(student.optimizer, self.rate(step))
+        descend(weighted_sum(losses, self.weights), student.optimizer)
+        if is_adapting:
+            self.follow()
+        return StepResult(losses, student.task.mean_peaks(source.heatmaps), logged)
 
-        images = self.style.restyle("source to target", step, plain.images, target_look)
-        source = labelled_forward(self.student, replace(plain, images=images))
-        terms = supervised_terms(self.task, source, evalpose=self.settings.method.weights.evalpose > 0)
-        if self.is_adapting(step):
-            terms |= self.consistency.terms(self.student, self.teacher, source, target, seed, step, as_source)
-        self.student.optimise(self.weigh(terms))
-        if self.is_adapting(step):
-            self.teacher.follow()
-        return StepResult(terms, self.peaks(source))
+    def rate(self, step: int) -> float:
+        """The student's."""
+        return self.student.rate(step)
 
-    def weights(self) -> list[Tensor]:
-        """Of both networks."""
-        return [*super().weights(), *self.teacher.bare.parameters()]
-
-    def predictor(self, adapted: bool) -> PoseModel:
+    def predictor(self, steps: int) -> PoseResNet:
         """The teacher once adaptation has begun."""
-        return PoseModel(self.teacher.network, self.student.info) if adapted else super().predictor(adapted)
+        adapted = steps > self.student.run.schedule.first_adaptation_step
+        return self.teacher if adapted else self.student.network
 
-    def bare(self, adapted: bool) -> PoseResNet:
-        """The teacher once adaptation has begun."""
-        return self.teacher.bare if adapted else super().bare(adapted)
+    def draw_views(self, step: int, target: Tensor) -> TargetViews:
+        """Views of a target batch, of whose stored images this rank has its share."""
+        run, side = self.student.run, target.shape[-1]
+        random = generator(run.seed, "target view", step)
+        base_from_stored = draw_base(run.augment, target, random)
+        student = draw_view(run.augment.student, base_from_stored, side, random)
+        occlusion = draw_occlusion(len(base_from_stored), len(run.skeleton), side, random, target.device)
+        random = generator(run.seed, "teacher view", step)
+        ranges = run.augment.teacher
+        teacher = [draw_view(ranges, base_from_stored, side, random) for _ in range(self.params.views)]
+        return TargetViews(teacher, student, occlusion)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        return super().state_dict() | {"teacher": self.teacher.bare.state_dict()}
+    def draw_style(self, step: int) -> StyleMix:
+        """A coin and a weight for either direction."""
+        style = self.params.style
+        if style.kind == "none":
+            return StyleMix(None, None)
+        low, high = style.mix
+        mixes = []
+        for direction in ("source to target", "target to source"):
+            random = generator(self.student.run.seed, f"style {direction}", step)
+            coin, place = torch.rand(2, generator=random).tolist()  # on the host
+            mixes.append(low + place * (high - low) if coin < style.rate else None)
+        return StyleMix(*mixes)
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` stood."""
-        super().load_state_dict(state)
-        self.teacher.bare.load_state_dict(state["teacher"])
+    @torch.no_grad()
+    def restyle(self, images: Images, style: Images, mix: float) -> Images:
+        """Images with the look of others; a net compiled for a number would be compiled for each."""
+        weight = torch.full((), mix, device=images.device)
+        with self.student.runtime.autocast():
+            styled: Tensor = self.transfer(images, style, weight)
+        return styled.float()
+
+    @torch.no_grad()
+    def pseudo_labels(self, seen: Sequence[Images], views: TargetViews) -> PseudoLabels:
+        """Decode the teacher on each of its views and merge them in the stored image's frame."""
+        task, params = self.student.task, self.params
+        outputs = [self.student.runtime.predict(self.teacher, images) for images in seen]
+        found = [task.decode(output.heatmaps) for output in outputs]
+        pairs = list(zip(found, views.teacher, strict=True))
+        points = [keypoints_in_stored(one.keypoints, view, task.permutation) for one, view in pairs]
+        peaks = [swap_flipped(one.confidence, view.flipped, task.permutation) for one, view in pairs]
+        keypoints_stored, confidence = merge_views(torch.stack(points), torch.stack(peaks))
+        kept = confidence_mask(confidence, params.mask_ratio, params.gate)
+        kept_in_first = swap_flipped(kept, views.teacher[0].flipped, task.permutation)
+        angles = keypoint_angles(found[0].keypoints, task.skeleton.triplets)
+        valid = triplets_visible(kept_in_first, task.skeleton.triplets)
+        return StoredPseudoLabels(confidence, kept, outputs[0].features, angles, valid, keypoints_stored)
+
+    def target_losses(self, pseudo: PseudoLabels, images: Images, views: TargetViews) -> tuple[Terms, Terms]:
+        """The student, shown its view with a keypoint covered, against the teacher; and what is logged."""
+        assert isinstance(pseudo, StoredPseudoLabels)
+        task, view = self.student.task, views.student
+        keypoints_view = keypoints_in_view(pseudo.keypoints_stored, view, task.permutation)
+        inside = inside_image(keypoints_view, task.image_size)
+        kept = swap_flipped(pseudo.kept, view.flipped, task.permutation) & inside
+        confidence = swap_flipped(pseudo.confidence, view.flipped, task.permutation) * inside
+        raw = self.student.predict(self.occlude(images, keypoints_view, confidence, views)).heatmaps
+        losses = {"consistency": task.heatmap_loss(raw, keypoints_view, kept)}
+        if self.params.weights.evalpose > 0:
+            losses["evalpose_target"] = task.evalpose(raw, keypoints_view, kept)
+        return losses, {"kept": kept.float().mean()}
+
+    def occlude(
+        self,
+        images: Images,
+        keypoints_px: Float[Tensor, "B K 2"],
+        confidence: Float[Tensor, "B K"],
+        views: TargetViews,
+    ) -> Images:
+        """Cover one confident keypoint of some samples by a patch of the image itself."""
+        settings, draws = self.params.occlusion, views.occlusion
+        chosen = choose_occluded(confidence, settings.threshold, settings.rate, draws)
+        half_size = max(1, round(settings.size * images.shape[-1]))
+        return cover_keypoints(images, keypoints_px, chosen, half_size, draws.elsewhere_px)
+
+    def cross_domain(
+        self, source: PoseOutput, labels: LabelledView, pseudo: PseudoLabels
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Loss (P2 eq. 6-7) and share of pairs; angles are taken in the views whose features are compared."""
+        visible = torch.where(labels.visible[:, :, None], labels.keypoints_view, torch.nan)
+        angles = keypoint_angles(visible, self.student.task.skeleton.triplets)
+        difference = mean_angular_difference(angles, pseudo.angles, pseudo.valid)
+        gamma = self.params.gamma
+        loss = cross_domain_loss(source.features, pseudo.features, difference, gamma)
+        return loss, selected_fraction(difference, gamma)
+
+    def follow(self) -> None:
+        """Move the teacher towards the student."""
+        teacher, student = self.teacher, self.student.network
+        update_ema(list(teacher.parameters()), list(student.parameters()), self.params.ema_decay)
+        if self.params.teacher_norm == "student":
+            for mine, other in zip(teacher.buffers(), student.buffers(), strict=True):
+                mine.copy_(other)
+
+
+def style_transfer(style: StyleParams, net: StyleNet | None) -> Transfer:
+    """How images are restyled: by AdaIN's net, or by amplitudes where it is None."""
+    return net or partial(mix_amplitudes, band=style.band)
+
+
+PARAMS, METHOD = MeanTeacherParams, MeanTeacher

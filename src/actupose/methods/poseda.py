@@ -6,123 +6,131 @@ predicted keypoint, the features under each bone's two ends. Keypoints count by 
 prediction, bones by the product of their ends'. Supervision comes from the source alone.
 """
 
-from typing import Any
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.indexing import index_columns
 from actupose.core.ranks import gather, share
 from actupose.core.schedule import warm_start
-from actupose.methods.supervised import (
-    LabelledBatch,
-    StepResult,
-    Supervised,
-    labelled_forward,
-    supervised_terms,
-    unlabelled_view,
-)
+from actupose.data.views import LabelledBatch
+from actupose.methods import StepResult
+from actupose.methods.supervised import Student
 from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
-from actupose.nets.pose_resnet import PoseOutput
+from actupose.nets.pose_resnet import PoseOutput, PoseResNet
+from actupose.nets.runtime import descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import ComputeParams
-from actupose.params.run import TrainingSettings
+from actupose.params import MethodParams, NonNegativeFloat, PositiveInt
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
+SOURCE, TARGET = 1, 0  # labels of the domains
 
 
-class PoseDA(Supervised):
+class PosedaParams(MethodParams):
+    """Hidden width of the domain classifiers, and the weight of their losses at full ramp."""
+
+    kind: Literal["poseda"]
+    hidden: PositiveInt
+    weight: NonNegativeFloat
+
+    @property
+    def is_reproduction(self) -> bool:
+        """It is our reading."""
+        return False
+
+
+class PoseDA:
     """The student learns labels and to look alike on both domains, the classifiers to tell them apart."""
 
-    adapts = True
+    def __init__(self, student: Student, _style_net: StyleNet | None) -> None:
+        params, run = student.run.method, student.run
+        assert isinstance(params, PosedaParams)
+        self.params = params
+        self.student = student
+        classifiers = build_classifiers(
+            student.network.backbone.channels,
+            run.network.deconv_channels,
+            run.skeleton,
+            params.hidden,
+            run.seed,
+        )
+        self.classifiers = classifiers.to(student.runtime.device)
+        self.optimizer = torch.optim.Adam(self.classifiers.parameters(), lr=run.optim.lr, fused=True)
+        self.networks = {"student": student.network, "classifiers": self.classifiers}
+        self.optimizers = {"student": student.optimizer, "classifiers": self.optimizer}
 
-    def __init__(
-        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
-    ) -> None:
-        super().__init__(settings, compute, style_net)
-        student = self.student.bare
-        self.bare_classifiers = build_classifiers(
-            student.backbone.channels,
-            settings.network.deconv_channels,
-            settings.skeleton,
-            settings.poseda.hidden,
-            settings.seed,
-        )
-        self.bare_optimizer = torch.optim.Adam(
-            self.bare_classifiers.parameters(), lr=settings.optim.lr, fused=True
-        )
-        self.classifiers, self.optimizer = self.student.fabric.setup(
-            self.bare_classifiers, self.bare_optimizer
-        )
+    def wants_target(self, step: int) -> bool:
+        """While it adapts."""
+        return self.student.run.schedule.is_adapting(step)
 
-    def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def prepare(self, step: int) -> None:
+        """Nothing."""
+
+    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
         """One step of student and classifiers together."""
         if target is None:
-            return super().train_step(step, batch, None)
-        source = labelled_forward(self.student, self.view(step, batch))
-        terms = supervised_terms(self.task, source, evalpose=False)
-        seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
+            return self.student.learn(step, batch, {"source": 1.0})
+        student = self.student
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, self.rate(step))
+        labels = student.labelled_view(step, batch)
+        source = student.predict(labels.images)
+        losses = student.losses(source, labels, {})
+        output = student.predict(student.target_view(step, target))
         reversal = -warm_start(RAMP * self._progress(step))
-        output = self.student(seen)
-        domain = (self._errors(source.output, reversal, 1) + self._errors(output, reversal, 0)) / 2
-        terms |= {f"domain_{level}": domain[i] for i, level in enumerate(DomainLogits._fields)}
-        self.student.optimise(self.weigh(terms) + self.settings.poseda.weight * domain.sum(), self.optimizer)
-        return StepResult(terms, self.peaks(source))
+        domain = (self._errors(source, reversal, SOURCE) + self._errors(output, reversal, TARGET)) / 2
+        descend(losses["source"] + self.params.weight * domain.sum(), *self.optimizers.values())
+        losses |= {f"domain_{level}": domain[i] for i, level in enumerate(DomainLogits._fields)}
+        return StepResult(losses, student.task.mean_peaks(source.heatmaps))
+
+    def rate(self, step: int) -> float:
+        """The student's; the classifiers learn at it too."""
+        return self.student.rate(step)
+
+    def predictor(self, steps: int) -> PoseResNet:
+        """The student."""
+        return self.student.network
 
     def _progress(self, step: int) -> float:
         """Share of the adaptation done, 0..1."""
-        schedule = self.settings.schedule
+        schedule = self.student.run.schedule
         first, end = schedule.first_adaptation_step, schedule.epochs * schedule.steps_per_epoch
         return (step - first) / (end - first)
 
-    def _errors(self, output: PoseOutput, reversal: float, label: int) -> Tensor:
-        """(3,) binary cross entropy of the levels; ``label`` 1 is the source, 0 the target."""
-        heatmaps = self.task.heatmaps(output.heatmaps.detach()).clamp(min=0)
+    def _errors(self, output: PoseOutput, reversal: float, label: int) -> Float[Tensor, "3"]:
+        """Binary cross entropy of the levels."""
+        task = self.student.task
+        heatmaps = task.heatmaps(output.heatmaps.detach()).clamp(min=0)
         confidence = heatmaps.amax(dim=(2, 3)).clamp(max=1)
-        starts, ends = index_columns(self.task.skeleton.bones, self.device)
+        starts, ends = index_columns(task.skeleton.bones, heatmaps.device)
         weights = (torch.ones_like(confidence[:, 0]), confidence, confidence[:, starts] * confidence[:, ends])
-        logits = self.classifiers(
-            scale_gradient(share(output.features), reversal),
-            scale_gradient(features_under(output.upsampled, share(heatmaps)), reversal),
+        features = scale_gradient(share(output.features), reversal)
+        under = scale_gradient(features_under(output.upsampled, share(heatmaps)), reversal)
+        with self.student.runtime.autocast():
+            logits = self.classifiers(features, under)
+        errors = (
+            _weighted_error(gather(level.float()), w, label) for level, w in zip(logits, weights, strict=True)
         )
-        errors = (_weighted_error(gather(level), w, label) for level, w in zip(logits, weights, strict=True))
         return torch.stack(list(errors))
 
-    def weights(self) -> list[Tensor]:
-        """Of the student and the classifiers."""
-        return [*super().weights(), *self.bare_classifiers.parameters()]
 
-    def set_epoch(self, epoch: int) -> float:
-        """The classifiers learn at the student's rate."""
-        rate = super().set_epoch(epoch)
-        for group in self.bare_optimizer.param_groups:
-            group["lr"] = rate
-        return rate
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        return super().state_dict() | {
-            "classifiers": self.bare_classifiers.state_dict(),
-            "classifier_optimizer": self.bare_optimizer.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` stood."""
-        super().load_state_dict(state)
-        self.bare_classifiers.load_state_dict(state["classifiers"])
-        self.bare_optimizer.load_state_dict(state["classifier_optimizer"])
-
-
-def features_under(upsampled: Tensor, heatmaps: Tensor) -> Tensor:
-    """Mean of the feature map (B, C, h, w) under each heat map (B, K, h, w), none negative: (B, K, C)."""
+def features_under(
+    upsampled: Float[Tensor, "B C h w"], heatmaps: Float[Tensor, "B K h w"]
+) -> Float[Tensor, "B K C"]:
+    """Mean of the feature map under each heat map; no heat is negative."""
     mass = heatmaps / heatmaps.sum(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(heatmaps.dtype).tiny)
     return torch.einsum("bkhw,bchw->bkc", mass, upsampled.to(mass.dtype))
 
 
-def _weighted_error(logits: Tensor, weights: Tensor, label: int) -> Tensor:
-    errors = F.binary_cross_entropy_with_logits(
-        logits.float(), torch.full_like(logits, label, dtype=torch.float32), reduction="none"
-    )
+def _weighted_error(
+    logits: Float[Tensor, "B *levels"], weights: Float[Tensor, "B *levels"], label: int
+) -> Float[Tensor, ""]:
+    errors = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label), reduction="none")
     return (weights * errors).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+PARAMS, METHOD = PosedaParams, PoseDA

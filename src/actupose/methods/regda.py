@@ -1,172 +1,185 @@
 """RegDA (Jiang et al., CVPR 2021): an adversarial regressor drives target features to where heads agree.
 
-A second head learns the main head's word on the source. On the target it is drawn to where the image's other
-keypoints are (it leaves the main head as far as poses allow), and the features are drawn to where it agrees
-again. The public code's faults are corrected: the pretrained main head is kept, pseudo-labels come from
-positive heat maps, the second and third step share one forward of the features, and no visibility of target
-keypoints is read. ``fidelity: reference`` restores all but the last; pretraining is under Adam all the same.
+A second head learns the main head's prediction on the source. On the target it is drawn to where the image's
+other keypoints are (it leaves the main head as far as poses allow), and the features are drawn to where it
+agrees again. The public code's faults are corrected: the pretrained main head is kept, pseudo-labels come
+from positive heat maps, the second and third step share one forward of the features, and no visibility of
+target keypoints is read. Pretraining is under Adam, also where ``fidelity`` is ``reference``.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from actupose.core.gradient import scale_gradient
 from actupose.core.losses import regression_disparity
 from actupose.core.ranks import gather
 from actupose.core.schedule import inverse_decay, warm_start
-from actupose.methods.fabric import take_step
-from actupose.methods.supervised import (
-    LabelledBatch,
-    StepResult,
-    Supervised,
-    labelled_forward,
-    supervised_terms,
-    unlabelled_view,
-)
-from actupose.nets.rank_norm import span_ranks
+from actupose.data.views import LabelledBatch
+from actupose.methods import StepResult
+from actupose.methods.supervised import Student
+from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.regda_heads import build_adversarial_head
+from actupose.nets.runtime import descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import ComputeParams
-from actupose.params.run import TrainingSettings
+from actupose.params import (
+    MethodParams,
+    NetworkParams,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Settings,
+)
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4
 
 
-class RegDA(Supervised):
+class InverseDecay(Settings):
+    """Learning rate times (1 + gamma step)^-power."""
+
+    gamma: NonNegativeFloat
+    power: NonNegativeFloat
+
+
+class Damping(Settings):
+    """Share of the adversary's gradient the features get: high (2 / (1 + exp(-step / steps)) - 1)."""
+
+    high: NonNegativeFloat
+    steps: PositiveInt
+
+
+class RegdaParams(MethodParams):
+    """Both heads, weights of the disparity, rates of SGD for features and for both heads.
+
+    SGD takes over from Adam when adaptation begins.
+    """
+
+    kind: Literal["regda"]
+    head_layers: PositiveInt
+    margin: NonNegativeFloat
+    trade_off: NonNegativeFloat
+    lr: PositiveFloat
+    head_lr: PositiveFloat
+    decay: InverseDecay
+    damping: Damping
+
+    def network(self, shared: NetworkParams) -> NetworkParams:
+        """The main head is as deep as the adversarial one."""
+        return shared.model_copy(update={"head_layers": self.head_layers})
+
+
+class RegDA:
     """Adam on the source until adaptation begins; then three steps a batch, each part under its own SGD."""
 
-    adapts = True
-
-    def __init__(
-        self, settings: TrainingSettings, compute: ComputeParams, style_net: StyleNet | None = None
-    ) -> None:
-        super().__init__(settings, compute, style_net)
-        fabric, student = self.student.fabric, self.student.bare
-        self.bare_adversary = build_adversarial_head(len(settings.skeleton), settings.network, settings.seed)
-        span_ranks(self.bare_adversary, self.device)
-        self.adversary = fabric.setup_module(self.bare_adversary)
-        features = [*student.backbone.parameters(), *student.upsampling.parameters()]
-        rates = settings.regda
-        self.bare_optimizers = [
-            _sgd(features, rates.lr),
-            _sgd(list(student.head.parameters()), rates.head_lr),
-            _sgd(list(self.bare_adversary.parameters()), rates.head_lr),
-        ]
-        self.features, self.head, self.adversarial = (
-            fabric.setup_optimizers(optimizer) for optimizer in self.bare_optimizers
-        )
-
-    def train(self) -> None:
-        """Training mode for the network and both heads."""
-        super().train()
-        self.adversary.train()
-
-    def set_epoch(self, epoch: int) -> float:
-        """Rate of the features; within an epoch of adaptation it falls from step to step."""
-        schedule = self.settings.schedule
-        if epoch < schedule.pretrain_epochs:
-            return super().set_epoch(epoch)
-        return self.settings.regda.lr * self._decay(
-            (epoch - schedule.pretrain_epochs) * schedule.steps_per_epoch
-        )
-
-    def train_step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
-        """The three steps of the paper's section 4.3 (min on the source; max and min on the target)."""
-        if target is None:
-            return super().train_step(step, batch, None)
-        settings = self.settings.regda
-        done = step - self.settings.schedule.first_adaptation_step
-        self._set_rates(done)
-        damping = warm_start(done / settings.damping.steps, settings.damping.high)
-
-        source = labelled_forward(self.student, self.view(step, batch))
-        terms = supervised_terms(self.task, source, evalpose=False)
-        told = gather(self.adversary(scale_gradient(source.output.upsampled, damping)))
-        terms["disparity_source"] = self._disparity(source.output.heatmaps, told, source.keep, "min")
-        loss = terms["source"] + settings.margin * settings.trade_off * terms["disparity_source"]
-        self._optimise(loss, self.features, self.head, self.adversarial)
-
-        seen = unlabelled_view(self.task, self.settings.augment, target, self.settings.seed, step)
-        with self._twice_remembered():
-            output = self.student(seen)
-        everywhere = torch.ones(output.heatmaps.shape[:2], device=self.device)
-        told = gather(self.adversary(output.upsampled.detach()))
-        terms["disparity_far"] = self._disparity(output.heatmaps, told, everywhere, "max")
-        self._optimise(settings.trade_off * terms["disparity_far"], self.adversarial)
-
-        told = gather(self.adversary(scale_gradient(output.upsampled, damping)))
-        terms["disparity_near"] = self._disparity(output.heatmaps, told, everywhere, "min")
-        self._optimise(settings.trade_off * terms["disparity_near"], self.features)
-        return StepResult(terms, self.peaks(source))
-
-    def start_adaptation(self) -> None:
-        """The public code loses the pretrained main head by its name: both heads begin anew."""
-        if self.settings.fidelity == "reference":
-            settings, keypoints = self.settings.network, len(self.settings.skeleton)
-            anew = build_adversarial_head(keypoints, settings, self.settings.seed, "main head")
-            self.student.bare.head.load_state_dict(anew.head.state_dict())
-
-    @contextmanager
-    def _twice_remembered(self) -> Iterator[None]:
-        """The public code forwards the target batch twice: its BatchNorm statistics count twice."""
-        if self.settings.fidelity == "corrected":
-            yield
-            return
-        layers = [part for part in self.student.bare.modules() if isinstance(part, _BatchNorm)]
-        momenta = [layer.momentum for layer in layers]
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = 1 - (1 - (momentum or 0)) ** 2
-        try:
-            yield
-        finally:
-            for layer, momentum in zip(layers, momenta, strict=True):
-                layer.momentum = momentum
-
-    def _disparity(self, raw: Tensor, told: Tensor, keep: Tensor, mode: Literal["min", "max"]) -> Tensor:
-        heatmaps = raw if self.settings.fidelity == "reference" else self.task.heatmaps(raw.detach())
-        return regression_disparity(heatmaps, told, keep.float(), mode, self.settings.heatmap.sigma)
-
-    def _decay(self, done: int) -> float:
-        decay = self.settings.regda.decay
-        return inverse_decay(done, decay.gamma, decay.power)
-
-    def _set_rates(self, done: int) -> None:
-        settings, factor = self.settings.regda, self._decay(done)
-        rates = (settings.lr, settings.head_lr, settings.head_lr)
-        for optimizer, rate in zip(self.bare_optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * factor
-
-    def _optimise(self, loss: Tensor, *optimizers: FabricOptimizer) -> None:
-        take_step(self.student.fabric, loss, *optimizers)
-
-    def weights(self) -> list[Tensor]:
-        """Of the network and the adversarial head."""
-        return [*super().weights(), *self.bare_adversary.parameters()]
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-        optimizers = [optimizer.state_dict() for optimizer in self.bare_optimizers]
-        return super().state_dict() | {
-            "adversary": self.bare_adversary.state_dict(),
-            "regda_optimizers": optimizers,
+    def __init__(self, student: Student, _style_net: StyleNet | None) -> None:
+        params, run = student.run.method, student.run
+        assert isinstance(params, RegdaParams)
+        self.params = params
+        self.student = student
+        head = build_adversarial_head(len(run.skeleton), run.network, run.seed)
+        self.adversary = student.runtime.place(head)
+        network = student.network
+        features = [*network.backbone.parameters(), *network.upsampling.parameters()]
+        self.features = _sgd(features, params.lr)
+        self.head = _sgd(list(network.head.parameters()), params.head_lr)
+        self.adversarial = _sgd(list(self.adversary.parameters()), params.head_lr)
+        self.networks = {"student": network, "adversary": self.adversary}
+        self.optimizers = {
+            "student": student.optimizer,
+            "features": self.features,
+            "head": self.head,
+            "adversary": self.adversarial,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where :meth:`state_dict` stood."""
-        super().load_state_dict(state)
-        self.bare_adversary.load_state_dict(state["adversary"])
-        for optimizer, saved in zip(self.bare_optimizers, state["regda_optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+    def wants_target(self, step: int) -> bool:
+        """While it adapts."""
+        return self.student.run.schedule.is_adapting(step)
+
+    def prepare(self, step: int) -> None:
+        """Nothing: the pretrained main head goes on."""
+
+    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+        """The three steps of the paper's section 4.3 (min on the source; max and min on the target)."""
+        if target is None:
+            return self.student.learn(step, batch, {"source": 1.0})
+        student, params = self.student, self.params
+        self._set_rates(step)
+        damping = warm_start(self._done(step) / params.damping.steps, params.damping.high)
+
+        labels = student.labelled_view(step, batch)
+        source = student.predict(labels.images)
+        losses = student.losses(source, labels, {})
+        adversarial_logits = self._adversarial_logits(scale_gradient(source.upsampled, damping))
+        losses["disparity_source"] = self.disparity(source, adversarial_logits, labels.visible, "min")
+        source_loss = losses["source"] + params.margin * params.trade_off * losses["disparity_source"]
+        descend(source_loss, self.features, self.head, self.adversarial)
+
+        output = self.target_output(student.target_view(step, target))
+        everywhere = torch.ones(output.heatmaps.shape[:2], device=output.heatmaps.device)
+        adversarial_logits = self._adversarial_logits(output.upsampled.detach())
+        losses["disparity_far"] = self.disparity(output, adversarial_logits, everywhere, "max")
+        descend(params.trade_off * losses["disparity_far"], self.adversarial)
+
+        adversarial_logits = self._adversarial_logits(scale_gradient(output.upsampled, damping))
+        losses["disparity_near"] = self.disparity(output, adversarial_logits, everywhere, "min")
+        descend(params.trade_off * losses["disparity_near"], self.features)
+        return StepResult(losses, student.task.mean_peaks(source.heatmaps))
+
+    def rate(self, step: int) -> float:
+        """Rate of the features; it falls from step to step once adaptation has begun."""
+        if not self.student.run.schedule.is_adapting(step):
+            return self.student.rate(step)
+        return self.params.lr * self._decay(step)
+
+    def predictor(self, steps: int) -> PoseResNet:
+        """The student with its main head."""
+        return self.student.network
+
+    def target_output(self, images: Float[Tensor, "b 3 S S"]) -> PoseOutput:
+        """The student's output on a view of the target, used by the second and the third step."""
+        return self.student.predict(images)
+
+    def pseudo_heatmaps(self, output: PoseOutput) -> Float[Tensor, "B K h w"]:
+        """Main head's heat maps, from which labels for the adversary are drawn."""
+        return self.student.task.heatmaps(output.heatmaps.detach())
+
+    def disparity(
+        self,
+        output: PoseOutput,
+        adversarial_logits: Float[Tensor, "B K h w"],
+        visible: Tensor,
+        mode: Literal["min", "max"],
+    ) -> Float[Tensor, ""]:
+        """Regression disparity of the two heads, or its counterpart with false keypoints."""
+        sigma = self.student.run.heatmap.sigma
+        return regression_disparity(
+            self.pseudo_heatmaps(output), adversarial_logits, visible.float(), mode, sigma
+        )
+
+    def _adversarial_logits(self, upsampled: Float[Tensor, "b C h w"]) -> Float[Tensor, "B K h w"]:
+        with self.student.runtime.autocast():
+            return gather(self.adversary(upsampled))
+
+    def _done(self, step: int) -> int:
+        """Steps of the adaptation before this one."""
+        return step - self.student.run.schedule.first_adaptation_step
+
+    def _decay(self, step: int) -> float:
+        return inverse_decay(self._done(step), self.params.decay.gamma, self.params.decay.power)
+
+    def _set_rates(self, step: int) -> None:
+        set_rate(self.features, self.params.lr * self._decay(step))
+        for heads in (self.head, self.adversarial):
+            set_rate(heads, self.params.head_lr * self._decay(step))
 
 
 def _sgd(weights: list[nn.Parameter], rate: float) -> torch.optim.SGD:
     return torch.optim.SGD(
         weights, lr=rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True, fused=True
     )
+
+
+PARAMS, METHOD = RegdaParams, RegDA

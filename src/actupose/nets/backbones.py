@@ -1,25 +1,19 @@
 """Backbones of the pose network: images to one feature map, a 32nd (four stages) or 16th (three) as wide."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import (
-    ConvNextBackbone,
-    ConvNextConfig,
-    Dinov2Backbone,
-    Dinov2Config,
-    PretrainedConfig,
-    ResNetBackbone,
-    ResNetConfig,
-)
 
 from actupose.errors import UserError
 from actupose.nets.weights import read_weights
 from actupose.params import NetworkParams
+
+if TYPE_CHECKING:  # slow to import: it is where a backbone is built, and not where settings are checked
+    from transformers import PretrainedConfig, ResNetConfig
 
 _DEPTHS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3]}
 _PATCH = 14  # DINOv2's
@@ -66,7 +60,9 @@ def _build(settings: NetworkParams) -> Any:  # noqa: ANN401 - transformers types
     return _from_transformers(kind, config, name)
 
 
-def _resnet(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+def _resnet(settings: NetworkParams) -> "tuple[type[nn.Module], PretrainedConfig]":
+    from transformers import ResNetBackbone, ResNetConfig
+
     bottleneck = settings.depth >= 50
     sizes = (256, 512, 1024, 2048) if bottleneck else (64, 128, 256, 512)
     depth = settings.stages  # a stage above the last one used would be dead weight
@@ -79,8 +75,10 @@ def _resnet(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]
     )
 
 
-def _convnext(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+def _convnext(settings: NetworkParams) -> "tuple[type[nn.Module], PretrainedConfig]":
     """ConvNeXt-T at width 1."""
+    from transformers import ConvNextBackbone, ConvNextConfig
+
     stages = settings.stages
     return ConvNextBackbone, ConvNextConfig(
         num_stages=stages,
@@ -90,8 +88,10 @@ def _convnext(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfi
     )
 
 
-def _dinov2(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]:
+def _dinov2(settings: NetworkParams) -> "tuple[type[nn.Module], PretrainedConfig]":
     """ViT-S/14 at width 1."""
+    from transformers import Dinov2Backbone, Dinov2Config
+
     return Dinov2Backbone, Dinov2Config(
         hidden_size=_HEADS * round(64 * settings.width),
         num_attention_heads=_HEADS,
@@ -102,8 +102,10 @@ def _dinov2(settings: NetworkParams) -> tuple[type[nn.Module], PretrainedConfig]
     )
 
 
-def _from_transformers(kind: type[nn.Module], config: PretrainedConfig, name: str) -> nn.Module:
+def _from_transformers(kind: type[nn.Module], config: "PretrainedConfig", name: str) -> nn.Module:
     """Weights of a transformers checkpoint, a folder or a hub id; stages above the last one are left out."""
+    from transformers import ResNetConfig
+
     try:
         if isinstance(config, ResNetConfig):
             _check_shape(ResNetConfig.from_pretrained(name), config)
@@ -117,13 +119,13 @@ def _from_transformers(kind: type[nn.Module], config: PretrainedConfig, name: st
     return loaded
 
 
-def _check_shape(found: ResNetConfig, wanted: ResNetConfig) -> None:
+def _check_shape(found: "ResNetConfig", wanted: "ResNetConfig") -> None:
     stages = len(wanted.depths)
     if _shape(found, stages) != _shape(wanted, stages):
         raise ValueError("its depth or width is not that of network.depth and network.width")
 
 
-def _shape(config: ResNetConfig, stages: int) -> tuple[object, ...]:
+def _shape(config: "ResNetConfig", stages: int) -> tuple[object, ...]:
     """What the names and shapes of the first stages' weights follow from."""
     sizes = (*config.depths[:stages], *config.hidden_sizes[:stages], config.embedding_size)
     strides = (config.downsample_in_first_stage, config.downsample_in_bottleneck)

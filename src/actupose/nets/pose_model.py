@@ -1,10 +1,10 @@
 """A trained pose network on disk (weights and all that is needed to use them) and its predictions."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from actupose.errors import UserError
 from actupose.files import atomic_path
 from actupose.nets.pose_resnet import PoseResNet
 from actupose.nets.weight_file import write_weights
-from actupose.params import Fidelity, HeatmapParams, NetworkParams, Settings, describe
+from actupose.params import HeatmapParams, NetworkParams, Settings, describe
 from actupose.skeleton import SKELETONS, SkeletonName
 
 MIN_PEAK = 0.05  # METHODS 3
@@ -26,14 +26,32 @@ def mean_peaks(confidence: Tensor) -> Tensor:
     return confidence.clamp(MIN_PEAK, 1).mean(dim=1)
 
 
+CellPlace = Literal["centre", "corner"]
+
+
 class ModelInfo(Settings):
-    """Contents of ``model.json``: architecture, skeleton, image size and how heat maps are read."""
+    """Contents of ``model.json``: architecture, skeleton, image size and how heat maps are read.
+
+    ``cell`` is the place in the image that a heat map's cell stands for: its ``centre``, or its ``corner``,
+    as for the public code of UDAPE and RegDA.
+    """
 
     skeleton: SkeletonName
     image_size: int
     network: NetworkParams
     heatmap: HeatmapParams
-    fidelity: Fidelity = "corrected"  # a model saved before there was a choice
+    cell: CellPlace = "centre"  # a model saved before there was a choice
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_format_before(cls, tree: Any) -> Any:  # noqa: ANN401 - whatever the JSON holds
+        """A model once named the arithmetic of its training, which settled how its maps are read."""
+        if not isinstance(tree, dict) or "fidelity" not in tree:
+            return tree
+        rest = {key: value for key, value in tree.items() if key != "fidelity"}
+        if tree["fidelity"] != "reference":
+            return rest
+        return rest | {"cell": "corner", "heatmap": {**tree["heatmap"], "decode": "argmax"}}
 
 
 class Prediction(NamedTuple):
@@ -45,34 +63,35 @@ class Prediction(NamedTuple):
 
 
 class PoseModel(nn.Module):
-    """Network and decoding in one: images (B, 3, S, S), RGB in 0..1, to keypoints."""
+    """Network and decoding in one: images (B, 3, S, S), RGB in 0..1, to keypoints.
 
-    def __init__(self, network: nn.Module, info: ModelInfo) -> None:
+    ``bf16`` runs the network under autocast, as training may; decoding is in 32 bit.
+    """
+
+    def __init__(self, network: nn.Module, info: ModelInfo, *, bf16: bool = False) -> None:
         super().__init__()
         self.network = network
         self.info = info
+        self.bf16 = bf16
 
     def forward(self, images: Tensor) -> Prediction:
         """Predictions for a batch of images of the model's own size."""
-        raw = self.network(images).heatmaps
-        return predictions_from_output(raw, images.shape[-1], self.info.heatmap, self.info.fidelity)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+            raw = self.network(images).heatmaps
+        return predictions_from_output(raw, images.shape[-1], self.info.heatmap, self.info.cell)
 
 
 def predictions_from_output(
-    raw: Tensor, image_size: int, heatmap: HeatmapParams, fidelity: Fidelity = "corrected"
+    raw: Tensor, image_size: int, heatmap: HeatmapParams, cell: CellPlace = "centre"
 ) -> Prediction:
-    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide.
-
-    With ``fidelity: reference`` a keypoint is its highest cell times the stride, as the public code has it.
-    """
+    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide."""
     heatmaps = heatmaps_from_output(raw, heatmap.loss, heatmap.sigma)
-    if fidelity == "reference":
-        cells, confidence = decode(heatmaps, "argmax")
-        return Prediction(cells * (image_size / raw.shape[-1]), confidence, peak_cells(heatmaps))
-    cells, confidence = decode(heatmaps, heatmap.decode)
-    image_from_heatmap = scale_matrix(raw.shape[-1], image_size, raw.device)
-    keypoints = transform_points(cells, image_from_heatmap)
-    return Prediction(keypoints, confidence, peak_cells(heatmaps))
+    keypoints_hm, confidence = decode(heatmaps, heatmap.decode)
+    if cell == "corner":
+        keypoints_px = keypoints_hm * (image_size / raw.shape[-1])
+    else:
+        keypoints_px = transform_points(keypoints_hm, scale_matrix(raw.shape[-1], image_size, raw.device))
+    return Prediction(keypoints_px, confidence, peak_cells(heatmaps))
 
 
 def save_model(folder: Path, network: PoseResNet, info: ModelInfo) -> None:

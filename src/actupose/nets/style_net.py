@@ -16,7 +16,7 @@ from actupose.core.rng import seeded_weights
 from actupose.core.style import match_statistics
 from actupose.errors import UserError
 from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD, read_weights
-from actupose.params import AdainParams
+from actupose.params import StyleNetParams
 
 Step = int | Literal["pool"]  # a convolution to so many channels, or halving the side
 VGG19: tuple[tuple[Step, ...], ...] = (
@@ -59,7 +59,7 @@ class StyleNet(nn.Module):
         return decoded.clamp(0, 1)
 
 
-def style_levels(settings: AdainParams) -> tuple[tuple[Step, ...], ...]:
+def style_levels(settings: StyleNetParams) -> tuple[tuple[Step, ...], ...]:
     """Topology of the encoder: VGG-19's where one is given, else three levels of our own."""
     width = settings.channels
     if settings.encoder is not None:
@@ -67,7 +67,7 @@ def style_levels(settings: AdainParams) -> tuple[tuple[Step, ...], ...]:
     return ((width,), ("pool", 2 * width), ("pool", 4 * width))
 
 
-def build_style_net(settings: AdainParams) -> StyleNet:
+def build_style_net(settings: StyleNetParams) -> StyleNet:
     """Net whose decoder (and own encoder) have random weights that depend on ``settings.seed`` alone.
 
     Raises:
@@ -85,7 +85,7 @@ def _load_vgg(net: StyleNet, name: str) -> None:
 
     The latter begins with its own 1x1 convolution of colours; for the former it is ImageNet's normalisation.
     """
-    weights = _convolutions(read_weights(name, "style.adain.encoder"))
+    weights = _convolutions(read_weights(name, "style_net.encoder"))
     convolutions = [part for part in net.levels.modules() if isinstance(part, nn.Conv2d)]
     if weights and weights[0][0].shape == (3, 3, 1, 1):
         convolutions.insert(0, net.to_input)
@@ -96,9 +96,7 @@ def _load_vgg(net: StyleNet, name: str) -> None:
             net.to_input.get_parameter("bias").copy_(-torch.tensor(IMAGE_MEAN) / std)
     for position, layer in enumerate(convolutions):
         if position >= len(weights) or weights[position][0].shape != layer.weight.shape:
-            raise UserError(
-                f"style.adain.encoder = {name!r}: not VGG-19: convolution {position} does not fit"
-            )
+            raise UserError(f"style_net.encoder = {name!r}: not VGG-19: convolution {position} does not fit")
         weight, bias = weights[position]
         layer.load_state_dict({"weight": weight, "bias": bias})
 

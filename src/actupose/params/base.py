@@ -1,5 +1,6 @@
 """What every section of the settings shares: the base class and ranges of values."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -34,10 +35,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def describe(error: ValidationError) -> str:
-    """First complaint as ``key = value: what is allowed``, and how many more there are."""
+def describe(error: ValidationError, tree: object = None) -> str:
+    """First complaint about a tree as ``key = value: what is allowed``, and how many more there are."""
     first, *rest = error.errors(include_url=False)
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(_keys(first["loc"], tree))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         line = f"{key}: key is missing"
@@ -50,6 +51,15 @@ def describe(error: ValidationError) -> str:
     else:
         line = f"{key} = {_shown(first['input'])}: {message}"
     return line + (f" (and {len(rest)} more)" if rest else "")
+
+
+def _keys(location: Iterable[int | str], tree: object) -> Iterator[str]:
+    """Keys of the tree that lead to a place; pydantic counts what chose among a union's members as one."""
+    for part in location:
+        if isinstance(tree, Mapping) and part not in tree and part in tree.values():
+            continue
+        yield str(part)
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
 
 
 def _shown(value: object) -> str:

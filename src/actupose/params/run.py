@@ -2,42 +2,30 @@
 
 from typing import Literal, Self
 
-from actupose.params import (
-    AdaptationParams,
+from actupose.params.base import NonNegativeInt, Settings
+from actupose.params.method import AnyMethod
+from actupose.params.training import (
     AugmentParams,
-    CurriculumParams,
-    Fidelity,
     HeatmapParams,
-    MethodParams,
     NetworkParams,
     OptimParams,
-    Params,
-    PosedaParams,
-    RegdaParams,
     ScheduleParams,
-    Settings,
-    StyleParams,
 )
+from actupose.params.tree import Params
 from actupose.skeleton import SKELETONS, Skeleton, SkeletonName
 
 
-class TrainingSettings(Settings):
+class RunParams(Settings):
     """Every value that decides the weights of one (method, seed); dvc.yaml lists the same for ``train``."""
 
     method_name: str
-    seed: int
+    seed: NonNegativeInt
     skeleton_name: SkeletonName
     image_size: int
-    method: MethodParams
+    method: AnyMethod
     network: NetworkParams
     heatmap: HeatmapParams
     augment: AugmentParams
-    adaptation: AdaptationParams
-    fidelity: Fidelity
-    style: StyleParams
-    regda: RegdaParams
-    poseda: PosedaParams
-    curriculum: CurriculumParams
     schedule: ScheduleParams
     optim: OptimParams
     precision: Literal["32-true", "bf16-mixed"]
@@ -52,15 +40,9 @@ class TrainingSettings(Settings):
             skeleton_name=params.data.skeleton,
             image_size=params.data.image_size,
             method=params.methods[method],
-            network=_network(params, method),
+            network=params.methods[method].network(params.network),
             heatmap=params.heatmap,
             augment=params.augment,
-            adaptation=params.adaptation,
-            fidelity=params.fidelity,
-            style=params.style,
-            regda=params.regda,
-            poseda=params.poseda,
-            curriculum=params.curriculum,
             schedule=params.schedule,
             optim=params.optim,
             precision=params.compute.precision,
@@ -71,10 +53,3 @@ class TrainingSettings(Settings):
     def skeleton(self) -> Skeleton:
         """The skeleton itself."""
         return SKELETONS[self.skeleton_name]
-
-
-def _network(params: Params, method: str) -> NetworkParams:
-    """RegDA's main head is as deep as its adversarial one."""
-    if params.methods[method].adaptation == "regda":
-        return params.network.model_copy(update={"head_layers": params.regda.head_layers})
-    return params.network

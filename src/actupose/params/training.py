@@ -1,8 +1,8 @@
-"""Settings of what is learned: scores, curricula, network, views, adaptation, schedule, methods."""
+"""Settings that all methods share: scores, bins, network, views, style net, schedule."""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from actupose.params.base import (
     AreaRange,
@@ -10,14 +10,10 @@ from actupose.params.base import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveFraction,
     PositiveInt,
     Range,
     Settings,
-    ascending,
 )
-
-CurriculumName = Literal["uniform", "hard_mining", "progressive", "active"]
 
 
 class VaeParams(Settings):
@@ -32,22 +28,21 @@ class VaeParams(Settings):
     seed: NonNegativeInt
 
 
-class CurriculumParams(Settings):
-    """Bins and the schedules over them (P1 3, P2 3.1.2)."""
+class BinsParams(Settings):
+    """Number of bins of equal count that each domain's scored poses fall into (P1 2.2, P2 3.1.1).
 
-    num_bins: Annotated[int, Field(ge=2)]
-    pace: PositiveFloat
-    sigma: PositiveFloat
-    score_axis: Literal["rank", "minmax", "raw"]
-    confidence: Literal["online", "full_pass"]
-    hard_fraction: PositiveFraction
+    Those of the target tell the evaluation apart, those of the source describe it; curricula have their own.
+    """
+
+    source: Annotated[int, Field(ge=2)]
+    target: Annotated[int, Field(ge=2)]
 
 
 class NetworkParams(Settings):
     """Pose network: backbone (ResNet, ConvNeXt-T, DINOv2 ViT-S), three deconvolutions, 1x1 head.
 
     ``stages`` is the last backbone stage used: 4 gives heat maps of a quarter of the image side, 3 of half.
-    ``head_layers`` - 1 convolutions of 3x3 come before the 1x1 (RegDA's runs take ``regda.head_layers``).
+    ``head_layers`` - 1 convolutions of 3x3 come before the 1x1 (RegDA's methods have a number of their own).
     ``depth`` is ResNet's; ``width`` scales every backbone's channels. ``pretrained`` is a transformers
     checkpoint (folder or hub id), for a ResNet also a file (or a ``timm/`` hub id) with the names of
     torchvision or timm, or null.
@@ -95,29 +90,14 @@ class AugmentParams(Settings):
     teacher: ViewParams
 
 
-class OcclusionParams(Settings):
-    """Adaptive keypoint occlusion (UDAPE): ``size`` is half the patch's side as a share of the image side."""
+class StyleNetParams(Settings):
+    """Training of AdaIN's net, for the methods whose ``style.kind`` is ``adain``.
 
-    rate: Fraction
-    threshold: PositiveFloat
-    size: Fraction
+    ``train`` says whether one is wanted: DVC cannot tell from the methods. ``encoder`` is VGG-19's weights
+    (file or hub id), or null: one of our own, ``channels`` wide.
+    """
 
-
-class AdaptationParams(Settings):
-    """Mean teacher (UDAPE) and the cross-domain loss's threshold ``gamma`` in radians (P2 eq. 7)."""
-
-    ema_decay: Fraction
-    mask_ratio: Annotated[float, Field(ge=0, lt=1)]
-    gate: Literal["global", "per_keypoint"]
-    views: PositiveInt
-    teacher_norm: Literal["own", "student"]
-    occlusion: OcclusionParams
-    gamma: PositiveFloat
-
-
-class AdainParams(Settings):
-    """AdaIN: ``encoder`` is VGG-19's weights (file or hub id), or null: our own, ``channels`` wide."""
-
+    train: bool
     encoder: str | None
     channels: PositiveInt
     style_weight: NonNegativeFloat
@@ -125,53 +105,6 @@ class AdainParams(Settings):
     batch_size: PositiveInt
     lr: PositiveFloat
     seed: NonNegativeInt
-
-
-class StyleParams(Settings):
-    """Style transfer of the mean teacher: of the student's source images, of the teacher's target images.
-
-    ``rate`` is the chance of a batch, ``mix`` the range of the weight; ``band`` (cycles a pixel) is of
-    ``fourier``.
-    """
-
-    kind: Literal["none", "fourier", "adain"]
-    rate: Fraction
-    mix: Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
-    band: Annotated[float, Field(ge=0, le=0.5)]
-    adain: AdainParams
-
-
-class InverseDecay(Settings):
-    """Learning rate times (1 + gamma step)^-power."""
-
-    gamma: NonNegativeFloat
-    power: NonNegativeFloat
-
-
-class Damping(Settings):
-    """Share of the adversary's gradient the features get: high (2 / (1 + exp(-step / steps)) - 1)."""
-
-    high: NonNegativeFloat
-    steps: PositiveInt
-
-
-class RegdaParams(Settings):
-    """RegDA (CVPR 2021): heads, weights of the disparity, rates of SGD for features and for both heads."""
-
-    head_layers: PositiveInt
-    margin: NonNegativeFloat
-    trade_off: NonNegativeFloat
-    lr: PositiveFloat
-    head_lr: PositiveFloat
-    decay: InverseDecay
-    damping: Damping
-
-
-class PosedaParams(Settings):
-    """Hidden width of the domain classifiers, and the weight of their losses at full ramp."""
-
-    hidden: PositiveInt
-    weight: NonNegativeFloat
 
 
 class ScheduleParams(Settings):
@@ -184,8 +117,12 @@ class ScheduleParams(Settings):
 
     @property
     def first_adaptation_step(self) -> int:
-        """Step after which target images are learned from."""
+        """Step from which target images are learned from."""
         return self.pretrain_epochs * self.steps_per_epoch
+
+    def is_adapting(self, step: int) -> bool:
+        """Whether a step belongs to the adaptation."""
+        return step >= self.first_adaptation_step
 
     @model_validator(mode="after")
     def _adaptation_remains(self) -> Self:
@@ -201,34 +138,3 @@ class OptimParams(Settings):
     decay: Literal["step", "cosine"]
     milestones: tuple[NonNegativeInt, ...]
     factor: Fraction
-
-
-class LossWeights(Settings):
-    """Weights w1, w2, w3 of P2 eq. 8."""
-
-    udape: NonNegativeFloat
-    evalpose: NonNegativeFloat
-    cross_domain: NonNegativeFloat
-
-
-class MethodParams(Settings):
-    """One named run: an adaptation, a curriculum and loss weights."""
-
-    adaptation: Literal["supervised", "mean_teacher", "regda", "poseda"]
-    supervision: Literal["source", "target"]
-    curriculum: CurriculumName
-    weights: LossWeights
-
-    @model_validator(mode="after")
-    def _oracle_is_plain(self) -> Self:
-        plain = self.adaptation == "supervised" and self.curriculum == "uniform"
-        if self.supervision == "target" and not plain:
-            raise ValueError("supervision: target goes with adaptation: supervised and curriculum: uniform")
-        return self
-
-    @model_validator(mode="after")
-    def _extra_losses_have_a_taker(self) -> Self:
-        weights = self.weights
-        if self.adaptation in ("regda", "poseda") and weights.evalpose + weights.cross_domain > 0:
-            raise ValueError(f"weights: evalpose and cross_domain are 0 with adaptation: {self.adaptation}")
-        return self

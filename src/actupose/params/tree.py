@@ -9,20 +9,17 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from actupose.errors import UserError
-from actupose.params.base import Fidelity, NonNegativeInt, PositiveFloat, PositiveInt, Settings, describe
+from actupose.params.base import NonNegativeInt, PositiveFloat, PositiveInt, Settings, describe
 from actupose.params.data import DataParams, IngestParams
+from actupose.params.method import AnyMethod
 from actupose.params.training import (
-    AdaptationParams,
     AugmentParams,
-    CurriculumParams,
+    BinsParams,
     HeatmapParams,
-    MethodParams,
     NetworkParams,
     OptimParams,
-    PosedaParams,
-    RegdaParams,
     ScheduleParams,
-    StyleParams,
+    StyleNetParams,
     VaeParams,
 )
 
@@ -71,22 +68,18 @@ class Params(Settings):
     data: DataParams
     ingest: IngestParams
     vae: VaeParams
-    curriculum: CurriculumParams
+    bins: BinsParams
+    style_net: StyleNetParams
     network: NetworkParams
     heatmap: HeatmapParams
     augment: AugmentParams
-    adaptation: AdaptationParams
-    fidelity: Fidelity
-    style: StyleParams
-    regda: RegdaParams
-    poseda: PosedaParams
     schedule: ScheduleParams
     optim: OptimParams
     evaluation: EvaluationParams
     compute: ComputeParams
     tracking: TrackingParams
     train: TrainParams
-    methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], MethodParams]
+    methods: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], AnyMethod]
 
     @model_validator(mode="after")
     def _train_names_known_methods(self) -> Self:
@@ -103,9 +96,16 @@ class Params(Settings):
         return self
 
     @model_validator(mode="after")
-    def _reference_never_mirrors(self) -> Self:
-        if self.fidelity == "reference" and self.augment.student.flip + self.augment.teacher.flip > 0:
-            raise ValueError("fidelity: reference goes with augment.*.flip: 0; the public code never mirrors")
+    def _trained_methods_fit(self) -> Self:
+        mirrors = self.augment.student.flip + self.augment.teacher.flip > 0
+        for name in self.train.methods:
+            method = self.methods[name]
+            if method.fidelity == "reference" and mirrors:
+                raise ValueError(
+                    f"methods.{name}.fidelity: reference goes with augment.*.flip: 0, as the public code"
+                )
+            if method.needs_style_net and not self.style_net.train:
+                raise ValueError(f"methods.{name} restyles images by AdaIN's net: set style_net.train: true")
         return self
 
 
@@ -159,4 +159,4 @@ def check_params(tree: Any, origin: str) -> Params:  # noqa: ANN401 - whatever t
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise UserError(f"{origin}: {describe(error)}") from None
+        raise UserError(f"{origin}: {describe(error, tree)}") from None

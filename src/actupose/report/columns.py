@@ -41,9 +41,9 @@ class Column:
 
 def method_mark(method: MethodParams) -> str:
     """What stands beside a method's name wherever its figures do; empty for most."""
-    if method.supervision == "target":
+    if method.labelled_domain == "target":
         return UPPER_BOUND
-    return OUR_READING if method.adaptation == "poseda" else ""
+    return "" if method.is_reproduction else OUR_READING
 
 
 def comparison_columns(skeleton: Skeleton) -> tuple[Column, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from actupose.params import Params
+from actupose.params import ActiveCurriculum, Curriculum, Params
 from actupose.report import gallery
 from actupose.report.aggregate import Comparison, history_curves, per_bin_curves
 from actupose.report.photos import choose_photos
@@ -148,18 +148,17 @@ def _score_figures(data: BinnedData, params: Params) -> Iterator[ReportFigure]:
 
 
 def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigure]:
-    scheduled = [m for m in params.train.methods if params.methods[m].curriculum != "uniform"]
+    curricula = {m: params.methods[m].curriculum for m in params.train.methods}
+    scheduled = [m for m, curriculum in curricula.items() if curriculum.name != "uniform"]
     if not scheduled:
         return
     schedules = {
         m: pd.concat([run.curriculum for run in evidence.runs if run.method == m]) for m in scheduled
     }
-    with_peak = [m for m in scheduled if params.methods[m].curriculum == "active"]
-    settings = params.curriculum
+    with_peak = [m for m in scheduled if isinstance(curricula[m], ActiveCurriculum)]
     caption = (
-        "Source samples drawn from each bin in each epoch, mean over seeds; "
-        f"num_bins {settings.num_bins}, pace {settings.pace:g}, sigma {settings.sigma:g}. "
-        "Compare P2 figure 5."
+        "Source samples drawn from each bin in each epoch, mean over seeds"
+        f"{''.join(_pace(m, curricula[m]) for m in with_peak)}. Compare P2 figure 5."
     )
     yield _drawn("schedule", "What the curricula drew", caption, plot_schedules(schedules, with_peak))
     if with_peak:
@@ -176,6 +175,11 @@ def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigu
             "together; without re-ranking all would lie on the diagonal (P2 3.1.2).",
             plot_flow({m: pd.concat([r.flow for r in evidence.runs if r.method == m]) for m in with_peak}),
         )
+
+
+def _pace(method: str, curriculum: Curriculum) -> str:
+    assert isinstance(curriculum, ActiveCurriculum)
+    return f"; {method}: num_bins {curriculum.num_bins}, pace {curriculum.pace:g}, sigma {curriculum.sigma:g}"
 
 
 def _learning_figure(evidence: Evidence, comparison: Comparison, params: Params) -> Iterator[ReportFigure]:

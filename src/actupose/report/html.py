@@ -18,11 +18,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SECTIONS = (
     "data",
     "vae",
-    "curriculum",
+    "bins",
     "network",
     "heatmap",
     "augment",
-    "adaptation",
+    "style_net",
     "schedule",
     "optim",
     "evaluation",
@@ -98,9 +98,11 @@ def _cell(row: Row, column: Column) -> dict[str, str]:
 
 
 def _settings(params: Params) -> dict[str, list[tuple[str, str]]]:
-    """Flatten the sections that decide results; methods have a table of their own."""
+    """Flatten the sections that decide results, and what trained methods have of their own."""
     tree = params.model_dump(mode="json")
-    return {section: list(_flatten(tree[section])) for section in _SECTIONS}
+    shared = {section: list(_flatten(tree[section])) for section in _SECTIONS}
+    own = {f"methods.{name}": list(_flatten(tree["methods"][name])) for name in params.train.methods}
+    return shared | own
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from actupose.data.dataset import Domain
-from actupose.methods.style_transfer import StyleTransfer
+from actupose.methods.mean_teacher import MeanTeacherParams, StyleParams, style_transfer
 from actupose.params import Params
 from actupose.report.read import Folders
 from actupose.skeleton import SKELETONS
@@ -19,19 +19,26 @@ def restyled_examples(folders: Folders, params: Params) -> dict[str, np.ndarray]
     Returns:
         For each column's heading (N, S, S, 3) uint8.
     """
-    if params.style.kind == "none":
+    style = _style(params)
+    if style is None:
         return None
-    net = load_style(folders.style) if params.style.kind == "adain" else None
-    transfer = StyleTransfer(params.style, 0, net).transfer
+    transfer = style_transfer(style, load_style(folders.style) if style.kind == "adain" else None)
     source, target = (_images(folders, domain, params) for domain in ("source", "target"))
     with torch.no_grad():
         columns = {
             "source": source,
-            "in the target's look": transfer(source, target, 1.0),
+            "in the target's look": transfer(source, target, torch.ones(())),
             "target": target,
-            "in the source's look": transfer(target, source, 1.0),
+            "in the source's look": transfer(target, source, torch.ones(())),
         }
     return {name: _bytes(images) for name, images in columns.items()}
+
+
+def _style(params: Params) -> StyleParams | None:
+    """Of the first trained method that restyles images."""
+    methods = (params.methods[name] for name in params.train.methods)
+    styles = (method.style for method in methods if isinstance(method, MeanTeacherParams))
+    return next((style for style in styles if style.kind != "none"), None)
 
 
 def _images(folders: Folders, domain: str, params: Params) -> torch.Tensor:

@@ -79,9 +79,7 @@ def bin_tables(
         UserError: fewer samples than bins.
     """
     if 0 < len(names) < num_bins:
-        raise UserError(
-            f"curriculum.num_bins = {num_bins}: more bins than the {len(names)} poses to put into them"
-        )
+        raise UserError(f"bins: {num_bins} of them for the {len(names)} poses of split {poses.split!r}")
     if len(names) == 0:
         return SCORES.empty_table(), BINS.empty_table()
     by_score = pa.table({"score": scores, "name": names})

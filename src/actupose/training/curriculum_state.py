@@ -15,7 +15,13 @@ from actupose.core.curriculum import (
     rerank,
 )
 from actupose.core.rng import generator
-from actupose.params import CurriculumName, CurriculumParams
+from actupose.params import (
+    ActiveCurriculum,
+    Curriculum,
+    HardMiningCurriculum,
+    ProgressiveCurriculum,
+    UniformCurriculum,
+)
 
 Row = dict[str, float | int]
 
@@ -27,46 +33,47 @@ class CurriculumState:
     drawn counts as confident as the mean of those drawn: taking 1 for it would move it below all of them.
     """
 
-    def __init__(
-        self, name: CurriculumName, settings: CurriculumParams, epochs: int, vae_scores: Tensor
-    ) -> None:
-        self.name = name
-        self.settings = settings
+    def __init__(self, curriculum: Curriculum, epochs: int, vae_scores: Tensor) -> None:
+        self.curriculum = curriculum
+        self.num_bins = curriculum.num_bins
         self.epochs = epochs
         self.vae_scores = vae_scores
         self.scores = vae_scores
-        self.vae_bins = assign_bins(vae_scores, settings.num_bins)
+        self.vae_bins = assign_bins(vae_scores, self.num_bins)
         self.bins = self.vae_bins
         self.peaks = torch.full_like(vae_scores, torch.nan)
-        self.moved = torch.zeros(settings.num_bins, dtype=torch.int64)
+        self.moved = torch.zeros(self.num_bins, dtype=torch.int64)
 
     @property
     def reranks(self) -> bool:
         """Whether the model's confidence changes the bins."""
-        return self.name == "active"
+        return isinstance(self.curriculum, ActiveCurriculum)
+
+    @property
+    def needs_full_pass(self) -> bool:
+        """Whether confidence is asked for of every sample, drawn or not."""
+        return isinstance(self.curriculum, ActiveCurriculum) and self.curriculum.confidence == "full_pass"
 
     def weights(self, epoch: int) -> Tensor:
         """(Nb,) share of each bin that this epoch draws."""
-        num_bins, settings = self.settings.num_bins, self.settings
-        match self.name:
-            case "uniform":
-                return torch.ones(num_bins)
-            case "hard_mining":
-                return hard_mining_weights(num_bins, settings.hard_fraction)
-            case "progressive":
-                return progressive_weights(num_bins, epoch, self.epochs)
-            case "active":
-                axis = bin_axis(self.mean_scores(), settings.score_axis)
-                return active_weights(axis, epoch, self.epochs, settings.pace, settings.sigma)
+        match self.curriculum:
+            case UniformCurriculum():
+                return torch.ones(self.num_bins)
+            case HardMiningCurriculum(hard_fraction=fraction):
+                return hard_mining_weights(self.num_bins, fraction)
+            case ProgressiveCurriculum():
+                return progressive_weights(self.num_bins, epoch, self.epochs)
+            case ActiveCurriculum(pace=pace, sigma=sigma, score_axis=axis):
+                return active_weights(bin_axis(self.mean_scores(), axis), epoch, self.epochs, pace, sigma)
 
     def mean_scores(self) -> Tensor:
         """(Nb,) mean score of each bin."""
-        sums = torch.zeros(self.settings.num_bins).index_add_(0, self.bins, self.scores.float())
+        sums = torch.zeros(self.num_bins).index_add_(0, self.bins, self.scores.float())
         return sums / self.available()
 
     def available(self) -> Tensor:
         """(Nb,) samples in each bin."""
-        return torch.bincount(self.bins, minlength=self.settings.num_bins)
+        return torch.bincount(self.bins, minlength=self.num_bins)
 
     def pool(self, epoch: int, seed: int) -> Tensor:
         """Positions of the samples this epoch uses."""
@@ -78,18 +85,18 @@ class CurriculumState:
             "mean_score": self.mean_scores(),
             "weight": self.weights(epoch),
             "available": self.available(),
-            "drawn": torch.bincount(self.bins[pool], minlength=self.settings.num_bins),
+            "drawn": torch.bincount(self.bins[pool], minlength=self.num_bins),
             "moved": self.moved,
         }
         values = {name: column.tolist() for name, column in columns.items()}
         return [
             {"epoch": epoch, "bin": index, **{name: column[index] for name, column in values.items()}}
-            for index in range(self.settings.num_bins)
+            for index in range(self.num_bins)
         ]
 
     def flow(self) -> list[Row]:
         """Rows of ``flow.parquet``: samples by the bin of their VAE score and the bin they are in now."""
-        num_bins = self.settings.num_bins
+        num_bins = self.num_bins
         counts = torch.bincount(num_bins * self.vae_bins + self.bins, minlength=num_bins**2).tolist()
         return [
             {"vae_bin": pair // num_bins, "bin": pair % num_bins, "count": count}
@@ -113,9 +120,9 @@ class CurriculumState:
         self.peaks = torch.where(torch.isnan(peaks), self.peaks, peaks)
         known = torch.nan_to_num(self.peaks, nan=float(self.peaks.nanmean()))
         self.scores = rerank(self.vae_scores, known)
-        before, self.bins = self.bins, assign_bins(self.scores, self.settings.num_bins)
+        before, self.bins = self.bins, assign_bins(self.scores, self.num_bins)
         arrived = self.bins[self.bins != before]
-        self.moved = torch.bincount(arrived, minlength=self.settings.num_bins)
+        self.moved = torch.bincount(arrived, minlength=self.num_bins)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds."""

@@ -17,7 +17,7 @@ from actupose.errors import UserError
 from actupose.files import atomic_path
 from actupose.nets.style_net import StyleNet, build_style_net, style_levels
 from actupose.nets.weight_file import write_weights
-from actupose.params import AdainParams
+from actupose.params import StyleNetParams
 from actupose.tables import HISTORY, history_table, write_table
 
 LOGGED_EVERY = 50
@@ -26,7 +26,7 @@ LOGGED_EVERY = 50
 def train_style(
     source: DomainImages,
     target: DomainImages,
-    settings: AdainParams,
+    settings: StyleNetParams,
     device: torch.device,
     on_step: Callable[[int], None],
 ) -> tuple[StyleNet, list[dict[str, float]]]:
@@ -64,14 +64,14 @@ def train_style(
             part = []
             if not all(map(isfinite, history[-1].values())):
                 raise UserError(
-                    f"the style net's loss is not finite at step {step}; lower style.adain.lr = {settings.lr}"
+                    f"the style net's loss is not finite at step {step}; lower style_net.lr = {settings.lr}"
                 )
         on_step(step)
     return net.eval(), history
 
 
 def _batches(
-    source: DomainImages, target: DomainImages, settings: AdainParams
+    source: DomainImages, target: DomainImages, settings: StyleNetParams
 ) -> Iterator[tuple[ImageBatch, ImageBatch]]:
     size = (settings.steps, settings.batch_size)
     source_plan, target_plan = (
@@ -109,7 +109,9 @@ def _mean_terms(part: list[dict[str, Tensor]]) -> dict[str, float]:
     return {name: float(torch.stack([terms[name] for terms in part]).mean()) for name in part[0]}
 
 
-def save_style(folder: Path, net: StyleNet, settings: AdainParams, history: list[dict[str, float]]) -> None:
+def save_style(
+    folder: Path, net: StyleNet, settings: StyleNetParams, history: list[dict[str, float]]
+) -> None:
     """Write weights, config and training history (an epoch is 50 steps)."""
     write_weights(folder / "style.safetensors", net)
     with atomic_path(folder / "style.json") as path:
@@ -124,7 +126,7 @@ def load_style(folder: Path) -> StyleNet:
         UserError: a file is missing, damaged, or does not fit the other.
     """
     try:
-        settings = AdainParams.model_validate_json((folder / "style.json").read_text())
+        settings = StyleNetParams.model_validate_json((folder / "style.json").read_text())
         net = StyleNet(style_levels(settings))
         net.load_state_dict(load((folder / "style.safetensors").read_bytes()))
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The epoch loop of every method: curriculum, steps, re-ranking, saved predictions, checkpoints.
+"""The epoch loop of every method: curriculum, steps, re-ranking, validation, checkpoints.
 
 All randomness is a function of (seed, stream, step), so that a run resumed from any step equals an unbroken
 one; on the CPU bit for bit.
@@ -9,32 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from actupose.core.ranks import any_rank, rank, share, wait_for_all
 from actupose.data.dataset import DomainImages, ImageBatch, epoch_plan
-from actupose.methods.mean_teacher import MeanTeacher
-from actupose.methods.poseda import PoseDA
-from actupose.methods.regda import RegDA
-from actupose.methods.supervised import LabelledBatch, Supervised
-from actupose.nets.pose_model import mean_peaks
-from actupose.params import ComputeParams
-from actupose.params.run import TrainingSettings
-from actupose.training.checkpoint import load_checkpoint, save_checkpoint
-from actupose.training.curriculum_state import CurriculumState, Row
+from actupose.data.views import LabelledBatch
+from actupose.nets.pose_model import PoseModel, Prediction, mean_peaks
+from actupose.nets.pose_resnet import PoseResNet
+from actupose.params import ComputeParams, RunParams
+from actupose.training.curriculum_state import CurriculumState
 from actupose.training.epoch_predictions import save_epoch_predictions, source_pck
+from actupose.training.method import build_method, model_info
 from actupose.training.prediction import predict_all
+from actupose.training.runtime import start_runtime
+from actupose.training.state import RunState, terms_of
 from actupose.training.step_terms import StepTerms
 from actupose.training.training_data import TrainingData
 
 Track = Callable[[int, Mapping[str, float]], None]
-
-METHODS: dict[str, type[Supervised]] = {
-    "supervised": Supervised,
-    "mean_teacher": MeanTeacher,
-    "regda": RegDA,
-    "poseda": PoseDA,
-}
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -49,7 +41,7 @@ class Trainer:
     """One run of one method with one seed.
 
     Args:
-        settings: everything that decides the weights.
+        params: everything that decides the weights.
         compute: device, layout, workers: nothing that decides more than rounding.
         data: images and labels.
         folder: where checkpoints and saved predictions lie; this run's own.
@@ -57,21 +49,19 @@ class Trainer:
     """
 
     def __init__(
-        self, settings: TrainingSettings, compute: ComputeParams, data: TrainingData, folder: Path, key: str
+        self, params: RunParams, compute: ComputeParams, data: TrainingData, folder: Path, key: str
     ) -> None:
-        self.settings = settings
+        self.params = params
         self.compute = compute
         self.data = data
         self.folder = folder
         self.key = key
-        self.method = METHODS[settings.method.adaptation](settings, compute, data.style_net)
-        self.labels = data.labels.to(self.method.device)
-        self.curriculum = _curriculum(settings, data.vae_scores)
-        self.step = 0
-        self.history: list[dict[str, float]] = []
-        self.curriculum_rows: list[Row] = []
+        self.runtime = start_runtime(params, compute)
+        self.info = model_info(params)
+        self.method = build_method(params, self.runtime, data.style_net)
+        self.labels = data.labels.to(self.runtime.device)
+        self.state = RunState(self.method, _curriculum(params, data.vae_scores), self._unknown_peaks())
         self._unchecked: StepTerms | None = None
-        self._start_epoch_record()
 
     def run(self, track: Track, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
         """Train from the newest checkpoint (or the start) to the end.
@@ -85,61 +75,89 @@ class Trainer:
             Stopped: ``should_stop`` said so; a checkpoint is saved.
             NonFiniteLossError: a loss term is NaN or infinite; the last checkpoint stays.
         """
-        self._resume()
-        schedule = self.settings.schedule
+        self.state.restore(self.folder, self.key)
         # Not from the step: a run stopped after an epoch's last step has that epoch still to finish.
-        for epoch in range(len(self.history), schedule.epochs):
-            self._run_epoch(epoch, should_stop, on_step)
-            self._finish_epoch(epoch, track)
+        for epoch in range(len(self.state.history), self.params.schedule.epochs):
+            speed = self._run_epoch(epoch, should_stop, on_step)
+            self._finish_epoch(epoch, speed, track)
 
     @property
-    def adapted(self) -> bool:
-        """Whether adaptation has begun: then the teacher stands for the run."""
-        return self.method.is_adapting(self.step - 1)
+    def network(self) -> PoseResNet:
+        """The network that stands for the run so far."""
+        return self.method.predictor(self.state.step)
 
     @property
     def evaluated_epochs(self) -> list[int]:
         """Epochs after which predictions are saved: every n-th and the last."""
-        every, epochs = self.settings.every_epochs, self.settings.schedule.epochs
+        every, epochs = self.params.every_epochs, self.params.schedule.epochs
         return [e for e in range(epochs) if every and ((e + 1) % every == 0 or e + 1 == epochs)]
 
-    def _run_epoch(self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]) -> None:
-        self._rate = self.method.set_epoch(epoch)
+    def _run_epoch(
+        self, epoch: int, should_stop: Callable[[], bool], on_step: Callable[[int], None]
+    ) -> float:
+        """Returns source images a second."""
+        state, schedule, first_step = self.state, self.params.schedule, self.state.step
+        if first_step == epoch * schedule.steps_per_epoch:
+            self.method.prepare(first_step)
         pool = self._pool(epoch)
-        schedule = self.settings.schedule
-        # The epoch is asked too: a run stopped after the last step before has that epoch still to finish.
-        if epoch == schedule.pretrain_epochs and self.step == schedule.first_adaptation_step:
-            self.method.start_adaptation()
-        first_step = self.step
         started = saved = time.monotonic()
         for labelled, target in self._batches(epoch, pool):
-            self._train_step(labelled, target)
-            on_step(self.step)
+            self._step(labelled, target)
+            on_step(state.step)
             is_late = time.monotonic() - saved > 60 * self.compute.checkpoint_minutes
             stops, saves = any_rank(should_stop(), is_late)
             if stops or saves:
                 self._save()
                 saved = time.monotonic()
             if stops:
-                raise Stopped(f"stopped after step {self.step}; the next start goes on from there")
-        images = (self.step - first_step) * schedule.batch_size
-        self._speed = images / (time.monotonic() - started)
-        if self.curriculum is not None:
-            self.curriculum_rows += self.curriculum.rows(epoch, pool)
+                raise Stopped(f"stopped after step {state.step}; the next start goes on from there")
+        if state.curriculum is not None:
+            state.curriculum_rows += state.curriculum.rows(epoch, pool)
+        return (state.step - first_step) * schedule.batch_size / (time.monotonic() - started)
+
+    def _step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
+        index = labelled.index
+        batch = LabelledBatch(labelled.images, self.labels.keypoints[index], self.labels.visible[index])
+        result = self.method.step(self.state.step, batch, target.images if target is not None else None)
+        self._check_last_terms()
+        self._unchecked = StepTerms.send(self.state.step, terms_of(result), labelled, target)
+        self.state.note(index, result)
+
+    def _finish_epoch(self, epoch: int, speed: float, track: Track) -> None:
+        self._check_last_terms()
+        state, steps = self.state, self.params.schedule.steps_per_epoch
+        metrics = {name: float(value) / steps for name, value in state.sums.items()}
+        metrics["learning_rate"] = self.method.rate(epoch * steps)
+        if state.curriculum is not None:
+            metrics |= state.curriculum.metrics(epoch)
+            state.curriculum.finish_epoch(self._confidence(state.curriculum))
+        if epoch in self.evaluated_epochs:
+            metrics |= self._validate(epoch)
+        state.finish_epoch(metrics)
+        track(epoch, metrics | {"samples_per_second": speed})
+        self._save()
+
+    def _save(self) -> None:
+        self._check_last_terms()
+        if not self.state.is_finite():
+            raise NonFiniteLossError(f"step {self.state.step - 1}: it left weights that are not finite")
+        if rank() == 0:
+            self.state.save(self.folder, self.key)
+        wait_for_all()  # a rank that ended before would take the others with it
 
     def _pool(self, epoch: int) -> Tensor:
-        if self.curriculum is None:
+        if self.state.curriculum is None:
             return torch.arange(len(self.data.labelled))
-        return self.curriculum.pool(epoch, self.settings.seed)
+        return self.state.curriculum.pool(epoch, self.params.seed)
 
     def _batches(self, epoch: int, pool: Tensor) -> Iterator[tuple[ImageBatch, ImageBatch | None]]:
         """What is left of an epoch's batches: labelled, and of the target where the method wants them."""
-        schedule, seed = self.settings.schedule, self.settings.seed
-        done = self.step - epoch * schedule.steps_per_epoch
+        schedule, seed = self.params.schedule, self.params.seed
+        done = self.state.step - epoch * schedule.steps_per_epoch
         size = (schedule.steps_per_epoch, schedule.batch_size)
         plan = epoch_plan(pool, size, seed, "labelled order", epoch)[done:]
         labelled = self._load(self.data.labelled, plan)
-        if not self.method.wants_target(self.step):
+        if not self.method.wants_target(self.state.step):
             return ((batch, None) for batch in labelled)
         everything = torch.arange(len(self.data.target))
         plan = epoch_plan(everything, size, seed, "target order", epoch)[done:]
@@ -149,18 +167,7 @@ class Trainer:
         """On the device, this rank's images of each batch, and the positions of all of the batch."""
         loaded = domain.batches(share(plan, dim=1), self.compute.workers)
         for part, index in zip(loaded, plan, strict=True):
-            yield ImageBatch(part.images, index).to(self.method.device)
-
-    def _train_step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
-        index = labelled.index
-        batch = LabelledBatch(labelled.images, self.labels.keypoints[index], self.labels.visible[index])
-        result = self.method.train_step(self.step, batch, target.images if target is not None else None)
-        self._check_last_terms()
-        self._unchecked = StepTerms.send(self.step, result.terms, labelled, target)
-        self.peaks[index] = result.peaks
-        for name, value in result.terms.items():
-            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
-        self.step += 1
+            yield ImageBatch(part.images, index).to(self.runtime.device)
 
     def _check_last_terms(self) -> None:
         """Look at the terms of the step before, while the device is busy with this one."""
@@ -174,93 +181,42 @@ class Trainer:
                 samples += f"; target samples {_named(self.data.target, last.target)}"
             raise NonFiniteLossError(f"step {last.step}: {bad}; samples {samples}")
 
-    def _finish_epoch(self, epoch: int, track: Track) -> None:
-        self._check_last_terms()
-        steps = self.settings.schedule.steps_per_epoch
-        metrics = {name: float(value) / steps for name, value in self.sums.items()}
-        metrics["learning_rate"] = self._rate
-        if self.curriculum is not None:
-            metrics |= self.curriculum.metrics(epoch)
-            self.curriculum.finish_epoch(self._confidence())
-        if epoch in self.evaluated_epochs:
-            metrics |= self._look(epoch)
-        self.history.append(metrics)
-        track(epoch, metrics | {"samples_per_second": self._speed})
-        self._start_epoch_record()
-        self._save()
-
-    def _confidence(self) -> Tensor:
+    def _confidence(self, curriculum: CurriculumState) -> Tensor:
         """(N,) mean peak of every labelled sample in the finished epoch, NaN where unknown."""
-        assert self.curriculum is not None
-        if not self.curriculum.reranks or self.settings.curriculum.confidence == "online":
-            return self.peaks.cpu()
-        student = self.method.predictor(adapted=False)
-        prediction = predict_all(student, self.data.labelled, self.method.device, self.compute.workers)
-        self.method.train()
-        return mean_peaks(prediction.confidence)
+        if not curriculum.needs_full_pass:
+            return self.state.peaks.cpu()
+        student = self._model(self.method.networks["student"])
+        return mean_peaks(self._predict(student, self.data.labelled).confidence)
 
-    def _look(self, epoch: int) -> dict[str, float]:
-        """Save the model's word on the target's test images; its accuracy on source validation images."""
-        device, workers = self.method.device, self.compute.workers
-        model = self.method.predictor(self.adapted)
-        target = predict_all(model, self.data.target_test, device, workers)
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Save predictions on the target's test images; accuracy on source validation images."""
+        model = self._model(self.network)
+        target = self._predict(model, self.data.target_test)
         if rank() == 0:
             save_epoch_predictions(self.folder, epoch, self.data.target_test.sample_ids, target)
-        accuracy = {}
-        if self.data.source_val is not None:
-            images, labels = self.data.source_val
-            source = predict_all(model, images, device, workers)
-            accuracy["source_val/pck_0.05"] = source_pck(
-                source, labels, self.settings.skeleton, self.settings.image_size
-            )
-        self.method.train()
-        return accuracy
+        if self.data.source_val is None:
+            return {}
+        images, labels = self.data.source_val
+        source = self._predict(model, images)
+        accuracy = source_pck(source, labels, self.params.skeleton, self.params.image_size)
+        return {"source_val/pck_0.05": accuracy}
 
-    def _start_epoch_record(self) -> None:
-        """Sums of the terms, and peaks of the labelled samples seen, since the epoch began."""
-        self.sums: dict[str, Tensor] = {}
-        self.peaks = torch.full((len(self.data.labelled),), torch.nan, device=self.method.device)
+    def _model(self, network: nn.Module) -> PoseModel:
+        return PoseModel(network, self.info, bf16=self.runtime.bf16)
 
-    def _save(self) -> None:
-        self._check_last_terms()
-        if not self.method.is_finite():
-            raise NonFiniteLossError(f"step {self.step - 1}: it left weights that are not finite")
-        state = {
-            "key": self.key,
-            "step": self.step,
-            "method": self.method.state_dict(),
-            "curriculum": self.curriculum.state_dict() if self.curriculum is not None else None,
-            "history": self.history,
-            "curriculum_rows": self.curriculum_rows,
-            "sums": self.sums,
-            "peaks": self.peaks,
-        }
-        if rank() == 0:
-            save_checkpoint(self.folder, self.step, state)
-        wait_for_all()  # a rank that ended before would take the others with it
+    def _predict(self, model: PoseModel, images: DomainImages) -> Prediction:
+        return predict_all(model, images, self.runtime.device, self.compute.workers)
 
-    def _resume(self) -> None:
-        state = load_checkpoint(self.folder, self.key)
-        if state is None:
-            return
-        self.step = state["step"]
-        self.method.load_state_dict(state["method"])
-        if self.curriculum is not None:
-            self.curriculum.load_state_dict(state["curriculum"])
-        self.history, self.curriculum_rows = state["history"], state["curriculum_rows"]
-        device = self.method.device
-        self.sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self.peaks = state["peaks"].to(device)
+    def _unknown_peaks(self) -> Tensor:
+        return torch.full((len(self.data.labelled),), torch.nan, device=self.runtime.device)
 
 
 def _named(images: DomainImages, index: Tensor) -> str:
     return ", ".join(images.sample_ids[position] for position in index.tolist())
 
 
-def _curriculum(settings: TrainingSettings, vae_scores: Tensor | None) -> CurriculumState | None:
+def _curriculum(params: RunParams, vae_scores: Tensor | None) -> CurriculumState | None:
     """Curriculum over the labelled samples; None for the oracle, whose samples have no score."""
     if vae_scores is None:
         return None
-    return CurriculumState(
-        settings.method.curriculum, settings.curriculum, settings.schedule.epochs, vae_scores
-    )
+    return CurriculumState(params.method.curriculum, params.schedule.epochs, vae_scores)

@@ -14,7 +14,7 @@ from torch import Tensor
 from actupose.data.dataset import Domain, DomainImages, Labels
 from actupose.errors import UserError
 from actupose.nets.style_net import StyleNet
-from actupose.params.run import TrainingSettings
+from actupose.params import RunParams
 from actupose.tables import SCORES, read_table
 from actupose.training.style_training import load_style
 
@@ -35,7 +35,7 @@ class TrainingData:
     Attributes:
         labelled, labels: training images with labels, in the same order.
         target: unlabelled training images of the target.
-        target_test: images on which the model's word is saved as training goes on.
+        target_test: images on which the model's predictions are saved as training goes on.
         source_val: labelled source images for a learning curve, None where the source has no such split.
         vae_scores: (N,) score of every labelled training sample, None for the oracle.
         style_net: what restyles images, None where no batch is restyled by a net.
@@ -52,7 +52,7 @@ class TrainingData:
     digest: str
 
 
-def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingData:
+def open_training_data(params: RunParams, inputs: Inputs) -> TrainingData:
     """Open what a run reads.
 
     Source samples without a score (poses that could not be normalised) take no part.
@@ -60,7 +60,7 @@ def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingDa
     Raises:
         UserError: a table is missing, a split is empty, or there is no label to learn from.
     """
-    skeleton, supervision = settings.skeleton, settings.method.supervision
+    skeleton, supervision = params.skeleton, params.method.labelled_domain
     scores = _scores(inputs.bins / "source") if supervision == "source" else None
     source = Domain(inputs.ingested / "source", skeleton)
     target = Domain(inputs.ingested / "target", skeleton, labels=supervision == "target")
@@ -69,7 +69,7 @@ def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingDa
     images, labels = labelled.images("train", scored), labelled.labels("train", scored)
     if not labels.visible.any():
         raise UserError(
-            f"methods.{settings.method_name}: supervision: {supervision} needs labels, "
+            f"methods.{params.method_name}: supervision: {supervision} needs labels, "
             f"and the {supervision}'s training images have none"
         )
     return TrainingData(
@@ -79,19 +79,15 @@ def open_training_data(settings: TrainingSettings, inputs: Inputs) -> TrainingDa
         target_test=target.images("test"),
         source_val=(source.images("val"), source.labels("val")) if source.holds("val") else None,
         vae_scores=None if scores is None else torch.tensor([scores[s] for s in images.sample_ids]),
-        style_net=load_style(inputs.style) if _needs_style_net(settings) else None,
+        style_net=load_style(inputs.style) if params.method.needs_style_net else None,
         digest=_digest(source, target, scores),
     )
 
 
-def _needs_style_net(settings: TrainingSettings) -> bool:
-    return settings.method.adaptation == "mean_teacher" and settings.style.kind == "adain"
-
-
-def input_files(settings: TrainingSettings, inputs: Inputs) -> list[Path]:
+def input_files(params: RunParams, inputs: Inputs) -> list[Path]:
     """Files beside the tables whose content decides the weights."""
     files = [inputs.ingested / domain / "images.arrow" for domain in ("source", "target")]
-    if _needs_style_net(settings):
+    if params.method.needs_style_net:
         files.append(inputs.style / "style.safetensors")
     return files
 

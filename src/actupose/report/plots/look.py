@@ -72,7 +72,7 @@ MethodLooks = Mapping[str, MethodLook]
 
 def method_looks(params: Params, labels: Mapping[str, str]) -> dict[str, MethodLook]:
     """Colours follow the order in which ``methods`` defines them, whichever of them run."""
-    colored = [name for name, method in params.methods.items() if method.supervision == "source"]
+    colored = [name for name, method in params.methods.items() if method.labelled_domain == "source"]
     return {
         name: MethodLook(label, _PALETTE[colored.index(name) % len(_PALETTE)], "-", False)
         if name in colored

@@ -1,4 +1,4 @@
-"""The teacher's word reaches the student's view at the right place, under the right name.
+"""The teacher's predictions reach the student's view at the right place, under the right name.
 
 The pictures tell where they are: red and green of a pixel are its x and y, blue is 1. A network that reads
 colours therefore knows any view's geometry from the picture alone, and whether it is mirrored.
@@ -7,16 +7,18 @@ colours therefore knows any view's geometry from the picture alone, and whether 
 import pytest
 import torch
 from tiny_domains import tiny_params
+from tiny_methods import build, labelled_batch, target_terms, tiny_run
 from torch import nn
 
 from actupose.core.heatmap import render_gaussians
+from actupose.core.pseudo_label import draw_occlusion, swap_flipped
 from actupose.core.rng import generator
-from actupose.data.augment import draw_crop, draw_view, keypoints_in_view, render_view
-from actupose.methods.consistency import Consistency, occlude
-from actupose.methods.pose_task import PoseTask, flip_permutation
-from actupose.methods.supervised import LabelledBatch, labelled_forward, labelled_view, supervised_terms
+from actupose.data.augment import draw_view, keypoints_in_view, render_view
+from actupose.data.views import teacher_images
+from actupose.methods.mean_teacher import MeanTeacher, OcclusionParams, TargetViews
 from actupose.nets.pose_resnet import PoseOutput, build_network
-from actupose.params import HeatmapParams, OcclusionParams, ViewParams
+from actupose.nets.pose_task import flip_permutation
+from actupose.params import HeatmapParams, ViewParams
 from actupose.skeleton import BODY16
 
 SIDE, CELLS = 256, 64
@@ -74,16 +76,35 @@ def views(**changes):
     return ViewParams.model_validate(ranges | changes)
 
 
-def mean_teacher(teacher=None, student=None, rate=0.0, **adaptation):
-    params = tiny_params(adaptation__views=adaptation.pop("views", 1))
+def mean_teacher(
+    teacher=None, student=None, rate=0.0, seed=0, crop_area=(0.6, 1.0), weights="udape", **changes
+) -> MeanTeacher:
+    run = tiny_run(weights, seed)
     occlusion = OcclusionParams(rate=rate, threshold=0.5, size=0.04)
-    settings = params.adaptation.model_copy(update={"mask_ratio": 0.0, "occlusion": occlusion} | adaptation)
-    augment = params.augment.model_copy(
-        update={"student": student or views(), "teacher": teacher or views(), "crop_area": (0.6, 1.0)}
-    )
-    heatmap = HeatmapParams(sigma=2.0, loss="mse", decode="dark")
-    task = PoseTask(BODY16, SIDE, heatmap, PERMUTATION)
-    return Consistency(task, augment, settings, params.methods["actupose"].weights)
+    updates = {
+        "image_size": SIDE,
+        "heatmap": HeatmapParams(sigma=2.0, loss="mse", decode="dark"),
+        "augment": run.augment.model_copy(
+            update={"student": student or views(), "teacher": teacher or views(), "crop_area": crop_area}
+        ),
+        "method": run.method.model_copy(update={"mask_ratio": 0.0, "occlusion": occlusion} | changes),
+    }
+    return build(run.model_copy(update=updates))
+
+
+def pseudo_labels(method, network, images, target_views):
+    method.teacher = network
+    augment = method.student.run.augment
+    seen = [teacher_images(augment, images, view) for view in target_views.teacher]
+    return method.pseudo_labels(seen, target_views)
+
+
+def views_of_stored(method, count):
+    """One view of the teacher's, straight from the stored image."""
+    side, base = SIDE, torch.eye(3).expand(count, 3, 3)
+    view = draw_view(method.student.run.augment.teacher, base, side, generator(0, "teacher view", 0))
+    occlusion = draw_occlusion(count, 16, side, generator(0, "x"), torch.device("cpu"))
+    return TargetViews([view], view, occlusion)
 
 
 def central_labels(count: int, seed: int = 0) -> torch.Tensor:
@@ -94,49 +115,36 @@ def well_inside(places: torch.Tensor) -> torch.Tensor:
     return ((places > 8) & (places < SIDE - 9)).all(dim=-1)
 
 
-def base_of(method, count, seed):
-    random = generator(seed, "target view", 0)
-    base = draw_crop(method.augment.crop_area, count, SIDE, random, torch.device("cpu"))
-    return base, random
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("views_merged", [1, 2])
 def test_a_perfect_teachers_labels_land_within_a_twentieth_of_a_cell_in_the_students_view(seed, views_merged):
     # The reference code: RMSE 1.3 cells with a perfect teacher (facts C2).
     images, labels = position_pictures(8), central_labels(8, seed)
-    method, network = mean_teacher(views=views_merged), ColourReader(labels)
-    base, random = base_of(method, 8, seed)
-    pseudo = method.pseudo_labels(network, images, base, seed, 0)
-    stream = generator(seed, "teacher view", 0)
+    method, network = mean_teacher(views=views_merged, seed=seed), ColourReader(labels)
+    drawn = method.draw_views(0, images)
+    assert len(drawn.teacher) == views_merged
+    pseudo = pseudo_labels(method, network, images, drawn)
+    unflipped = torch.arange(16)
     seen_by_teacher = torch.stack(
-        [
-            well_inside(
-                keypoints_in_view(
-                    labels, draw_view(method.augment.teacher, base, SIDE, stream), torch.arange(16)
-                )
-            )
-            for _ in range(views_merged)
-        ]
+        [well_inside(keypoints_in_view(labels, view, unflipped)) for view in drawn.teacher]
     ).all(dim=0)
-    view = draw_view(method.augment.student, base, SIDE, random)
+    view = drawn.student
     assert 0 < view.flipped.sum() < 8
     in_view = network.places(render_view(images, view, blurred=False))
-    keep = method._renamed(seen_by_teacher, view) & well_inside(in_view)
+    keep = swap_flipped(seen_by_teacher, view.flipped, PERMUTATION) & well_inside(in_view)
     assert keep.sum() > 50
-    error = (
-        (keypoints_in_view(pseudo.keypoints, view, PERMUTATION) - in_view).norm(dim=-1)[keep] * CELLS / SIDE
-    )
+    placed = keypoints_in_view(pseudo.keypoints_stored, view, PERMUTATION)
+    error = (placed - in_view).norm(dim=-1)[keep] * CELLS / SIDE
     assert error.max() < 0.05
 
 
-def test_mirrored_views_rename_left_and_right_and_the_word_comes_back_under_its_own_name():
+def test_mirrored_views_rename_left_and_right_and_predictions_come_back_under_their_own_names():
     images, labels = position_pictures(6), central_labels(6)
     still = {"rotation": 0, "shear": 0, "translate": 0, "scale": [1, 1]}
     method = mean_teacher(teacher=views(flip=1.0, **still))
     base = torch.eye(3).expand(6, 3, 3)
-    pseudo = method.pseudo_labels(ColourReader(labels), images, base, 0, 0)
-    torch.testing.assert_close(pseudo.keypoints, labels, atol=0.2, rtol=0)
+    pseudo = pseudo_labels(method, ColourReader(labels), images, views_of_stored(method, 6))
+    torch.testing.assert_close(pseudo.keypoints_stored, labels, atol=0.2, rtol=0)
 
     mirrored = draw_view(views(flip=1.0, **still), base, SIDE, generator(0, "x"))
     placed = keypoints_in_view(labels, mirrored, PERMUTATION)
@@ -150,9 +158,8 @@ def test_mirrored_views_rename_left_and_right_and_the_word_comes_back_under_its_
 def test_the_loss_of_a_student_as_perfect_as_its_teacher_is_nothing():
     images, labels = position_pictures(6), central_labels(6)
     gentle = views(rotation=20, shear=5, scale=[0.8, 1.0])
-    method, network = mean_teacher(teacher=gentle, student=gentle), ColourReader(labels)
-    method = Consistency(method.task, method.augment, method.settings, tiny_params().methods["udape"].weights)
-    terms = method.terms(network, network, None, images, seed=1, step=2)
+    method, network = mean_teacher(teacher=gentle, student=gentle, seed=1), ColourReader(labels)
+    terms = target_terms(method, network, network, images, step=2)
     assert terms["kept"] == 1
     off_by_a_cell = 0.5 * 2.0  # of one map: the mean of the squared difference is about pi / 2 cells^2 / 64^2
     assert terms["consistency"] < 1e-3 * off_by_a_cell / CELLS**2
@@ -173,13 +180,11 @@ class Recorder(nn.Module):
 def test_the_patch_covers_its_keypoint_in_the_students_view():
     images, labels = position_pictures(8), central_labels(8)
     gentle = views(rotation=60, shear=10, scale=[0.8, 1.0])
-    clean, covered = (mean_teacher(teacher=gentle, student=gentle, rate=rate) for rate in (0.0, 1.0))
-    weights = tiny_params().methods["udape"].weights
     pictures = []
-    for method in (clean, covered):
+    for rate in (0.0, 1.0):
         student = Recorder(build_network(16, tiny_params().network, 0))
-        method = Consistency(method.task, method.augment, method.settings, weights)
-        method.terms(student, ColourReader(labels), None, images, seed=3, step=0)
+        method = mean_teacher(teacher=gentle, student=gentle, rate=rate, seed=3)
+        target_terms(method, student, ColourReader(labels), images)
         pictures.append(student.seen[0])
     changed = (pictures[0] != pictures[1]).any(dim=1)
     places = ColourReader(labels).places(pictures[0])
@@ -194,9 +199,11 @@ def test_the_patch_covers_its_keypoint_in_the_students_view():
 
 def test_a_patch_over_no_confident_keypoint_is_not_pasted():
     images = torch.rand(3, 3, 32, 32)
-    settings = OcclusionParams(rate=1.0, threshold=0.9, size=0.1)
+    occlusion = OcclusionParams(rate=1.0, threshold=0.9, size=0.1)
     keypoints, confidence = torch.full((3, 2, 2), 16.0), torch.tensor([[0.1, 0.89], [0.95, 0.2], [0.0, 0.0]])
-    seen = occlude(images, keypoints, confidence, settings, generator(0, "x"))
+    draws = draw_occlusion(3, 2, 32, generator(0, "x"), torch.device("cpu"))
+    drawn = TargetViews([], None, draws)
+    seen = mean_teacher(occlusion=occlusion).occlude(images, keypoints, confidence, drawn)
     assert torch.equal(seen[[0, 2]], images[[0, 2]])
     rows, columns = (seen[1] != images[1]).any(dim=0).nonzero().unbind(1)
     assert rows.min() >= 13 and rows.max() <= 18 and columns.min() >= 13 and columns.max() <= 18
@@ -212,16 +219,12 @@ def test_no_patch_is_laid_over_a_keypoint_outside_the_students_view():
     )  # in the view at 127.5 + 1.3 (26 - 127.5) = -4.45
     zoomed = views(rotation=0, shear=0, translate=0, scale=[1.3, 1.3], flip=0)
     still = views(rotation=0, shear=0, translate=0, scale=[1, 1], flip=0)
-    method = mean_teacher(teacher=still, student=zoomed, rate=1.0)
-    augment = method.augment.model_copy(update={"crop_area": (1.0, 1.0)})
-    method = Consistency(method.task, augment, method.settings, tiny_params().methods["udape"].weights)
+    method = mean_teacher(teacher=still, student=zoomed, rate=1.0, crop_area=(1.0, 1.0))
     student = Recorder(build_network(16, tiny_params().network, 0))
-    terms = method.terms(student, ColourReader(labels), None, images, 0, 0)
+    terms = target_terms(method, student, ColourReader(labels), images)
     assert terms["kept"] == 0
     assert terms["consistency"] == 0
-    random = generator(0, "target view", 0)
-    base = draw_crop((1.0, 1.0), 4, SIDE, random, torch.device("cpu"))
-    view = draw_view(zoomed, base, SIDE, random)
+    view = method.draw_views(0, images).student
     torch.testing.assert_close(student.seen[0], render_view(images, view, blurred=False))
 
 
@@ -238,30 +241,31 @@ class Unsure(nn.Module):
 def test_the_gate_follows_keypoints_through_a_mirrored_view():
     still = {"rotation": 0, "shear": 0, "translate": 0, "scale": [1, 1]}
     method = mean_teacher(teacher=views(flip=1.0, **still), mask_ratio=0.5)
-    pseudo = method.pseudo_labels(Unsure(), position_pictures(4), torch.eye(3).expand(4, 3, 3), 0, 0)
+    pseudo = pseudo_labels(method, Unsure(), position_pictures(4), views_of_stored(method, 4))
     peak = torch.exp(torch.tensor(-2 * 0.25 / 8))  # half a cell from the middle in x and y, sigma 2
     expected = (Unsure.heights * peak)[PERMUTATION].expand(4, 16)
     torch.testing.assert_close(pseudo.confidence, expected)
     in_view = Unsure.heights > 0.5
-    assert torch.equal(pseudo.keep[0], in_view[PERMUTATION])  # what looks right in a mirror is left
+    assert torch.equal(pseudo.kept[0], in_view[PERMUTATION])  # what looks right in a mirror is left
     triplets = torch.tensor(BODY16.triplets)
     assert torch.equal(pseudo.valid[0], in_view[triplets].all(dim=1))  # angles are of the view, names and all
 
 
 @pytest.fixture
 def step():
-    """Terms of one real step with all losses, its networks, and the labelled side."""
-    params = tiny_params(adaptation__gamma=10.0)
-    student, teacher = (build_network(16, params.network, seed) for seed in (0, 1))
-    task = PoseTask(BODY16, 32, params.heatmap, PERMUTATION)
-    method = Consistency(task, params.augment, params.adaptation, params.methods["actupose"].weights)
-    random = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (4, 3, 32, 32), generator=random).byte()
-    labels = 31 * torch.rand(4, 16, 2, generator=random)
-    batch = LabelledBatch(images, labels, torch.ones(4, 16, dtype=torch.bool))
-    source = labelled_forward(student, labelled_view(task, params.augment, batch, 0, 0))
-    terms = supervised_terms(task, source, evalpose=True)
-    terms |= method.terms(student, teacher, source, images.flip(0), 0, 0)
+    """Terms of one real step with all losses, and its networks."""
+    method = build(tiny_run("actupose", mean_teacher__gamma=10.0))
+    student, teacher = (build_network(16, tiny_params().network, seed) for seed in (0, 1))
+    batch = labelled_batch()
+    labels = method.student.labelled_view(0, batch)
+    target = batch.images.flip(0)
+    method.student.network, method.teacher = student, teacher
+    source = method.student.predict(labels.images)
+    terms = method.student.losses(source, labels, method.weights)
+    terms |= target_terms(method, student, teacher, target)
+    drawn, augment = method.draw_views(0, target), method.student.run.augment
+    pseudo = method.pseudo_labels([teacher_images(augment, target, drawn.teacher[0])], drawn)
+    terms["cross_domain"], terms["pairs"] = method.cross_domain(source, labels, pseudo)
     return terms, student, teacher
 
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from actupose.core import reference
 from actupose.core.affine import affine_matrix, transform_points, warp
 from actupose.core.heatmap import peak_cells, render_windows
+from actupose.methods.reference import geometry as reference
 
 SIDE, STRIDE, CELLS = 256, 4, 64
 COUNT = 300

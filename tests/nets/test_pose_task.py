@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from actupose.core.heatmap import render_gaussians
-from actupose.methods.pose_task import PoseTask, flip_permutation
+from actupose.nets.pose_task import PoseTask, flip_permutation
 from actupose.params import HeatmapParams
 from actupose.skeleton import BODY16
 
