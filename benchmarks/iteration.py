@@ -12,17 +12,17 @@ import argparse
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from random_domain import write_domain
-from step import make_method, make_step, random_style_net, settings_of
+from step import Subject, make_step, subject_of
 from turns import median_ms, wait_for
 
 from actupose.data.dataset import epoch_plan
-from actupose.params import ComputeParams
-from actupose.params.run import TrainingSettings
+from actupose.params import RunParams
 from actupose.tables import SCORES, make_table, write_table
 from actupose.training.run_files import open_trainer
 from actupose.training.style_training import save_style
@@ -32,9 +32,9 @@ from actupose.training.training_data import Inputs
 EPOCHS = 2
 
 
-def write_inputs(folder: Path, pictures: int, settings: TrainingSettings) -> Inputs:
+def write_inputs(folder: Path, pictures: int, subject: Subject) -> Inputs:
     """Both domains, and scores of the source's samples."""
-    side, skeleton = settings.image_size, settings.skeleton
+    side, skeleton = subject.run.image_size, subject.run.skeleton
     ids = write_domain(folder / "source", {"train": pictures}, side, skeleton)
     write_domain(folder / "target", {"train": pictures, "test": 1}, side, skeleton)
     columns = {
@@ -42,19 +42,19 @@ def write_inputs(folder: Path, pictures: int, settings: TrainingSettings) -> Inp
         "split": ["train"] * pictures,
         "score": np.linspace(0, 1, pictures, dtype=np.float32),
         "rank": np.arange(pictures),
-        "bin": np.arange(pictures) * settings.curriculum.num_bins // pictures,
+        "bin": np.arange(pictures) * subject.run.method.curriculum.num_bins // pictures,
     }
     write_table(folder / "source" / "scores.parquet", make_table(SCORES, columns), SCORES)
-    if net := random_style_net(settings):
-        save_style(folder / "style", net, settings.style.adain, [])
+    if net := subject.style_net():
+        save_style(folder / "style", net, subject.style, [])
     return Inputs(folder, folder, folder / "style")
 
 
-def shortened(settings: TrainingSettings, steps: int) -> TrainingSettings:
-    """The same run with short epochs and no look at the test images."""
+def shortened(run: RunParams, steps: int) -> RunParams:
+    """The same run with short epochs and no predictions of the test images."""
     changes = {"epochs": EPOCHS, "pretrain_epochs": 0, "steps_per_epoch": steps}
-    schedule = settings.schedule.model_copy(update=changes)
-    return settings.model_copy(update={"schedule": schedule, "every_epochs": 0})
+    schedule = run.schedule.model_copy(update=changes)
+    return run.model_copy(update={"schedule": schedule, "every_epochs": 0})
 
 
 def iteration_ms(trainer: Trainer) -> float:
@@ -65,12 +65,12 @@ def iteration_ms(trainer: Trainer) -> float:
         speeds.append(metrics["samples_per_second"])
 
     trainer.run(track, lambda: False, lambda _step: None)
-    return 1000 * trainer.settings.schedule.batch_size / speeds[-1]
+    return 1000 * trainer.params.schedule.batch_size / speeds[-1]
 
 
 def loading_ms(trainer: Trainer) -> float:
     """Milliseconds of a batch of both domains on its way to the device, with no step in between."""
-    schedule, workers = trainer.settings.schedule, trainer.compute.workers
+    schedule, workers = trainer.params.schedule, trainer.compute.workers
     domains = (trainer.data.labelled, trainer.data.target)
     size = (schedule.steps_per_epoch, schedule.batch_size)
     plans = [epoch_plan(torch.arange(len(domain)), size, 0, "loading", 0) for domain in domains]
@@ -78,18 +78,18 @@ def loading_ms(trainer: Trainer) -> float:
     began = time.perf_counter()
     for both in zip(*batches, strict=True):
         for batch in both:
-            batch.to(trainer.method.device)
-    wait_for(trainer.method.device)
+            batch.to(trainer.runtime.device)
+    wait_for(trainer.runtime.device)
     return 1000 * (time.perf_counter() - began) / schedule.steps_per_epoch
 
 
-def step_ms(settings: TrainingSettings, compute: ComputeParams, rounds: int) -> float:
+def step_ms(subject: Subject, rounds: int) -> float:
     """Median milliseconds of a step on one batch that lies on the device."""
-    method = make_method(settings, compute, compiled=compute.compile)
-    step = make_step(method, settings)
+    runtime = subject.runtime(compiled=subject.compute.compile)
+    step = make_step(subject, runtime)
     for number in range(3):
         step(number)
-    return median_ms([step], rounds, method.device)[0]
+    return median_ms([step], rounds, runtime.device)[0]
 
 
 def main() -> None:
@@ -101,18 +101,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="iterations of each of the two epochs")
     parser.add_argument("--pictures", type=int, default=4000, help="of each domain")
     arguments = parser.parse_args()
-    settings, compute = settings_of(arguments)
-    published, short = settings.schedule, shortened(settings, arguments.steps)
+    subject = subject_of(arguments)
+    published, compute = subject.run.schedule, subject.compute
+    short = replace(subject, run=shortened(subject.run, arguments.steps))
     with tempfile.TemporaryDirectory() as folder:
         inputs = write_inputs(Path(folder), arguments.pictures, short)
-        trainer = open_trainer(short, compute, inputs, Path(folder) / "checkpoints")
+        trainer = open_trainer(short.run, compute, inputs, Path(folder) / "checkpoints")
         whole, loading = iteration_ms(trainer), loading_ms(trainer)
-    is_gpu = trainer.method.device.type == "cuda"
+    is_gpu = trainer.runtime.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated() / 1e9 if is_gpu else 0.0
-    step = step_ms(short, compute, arguments.steps)
+    step = step_ms(short, arguments.steps)
     minutes = whole * published.epochs * published.steps_per_epoch / 60_000
     print(
-        f"{arguments.preset or 'params.yaml'} {arguments.method} on {trainer.method.device}: iteration "
+        f"{arguments.preset or 'params.yaml'} {arguments.method} on {trainer.runtime.device}: iteration "
         f"{whole:.1f} ms, step alone {step:.1f} ms, loading alone {loading:.1f} ms by {compute.workers} "
         f"processes; iteration / step {whole / step:.2f}; {minutes:.0f} minutes if all epochs adapt"
     )

@@ -10,60 +10,84 @@ what counts. Beside them stands the arithmetic of the passes, and how fast a lar
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
-from actupose.methods.supervised import LabelledBatch, Supervised
+from actupose.data.views import LabelledBatch
+from actupose.nets.runtime import Runtime, descend
 from actupose.nets.style_net import StyleNet, style_levels
-from actupose.params import ComputeParams, check_params
+from actupose.params import ComputeParams, RunParams, StyleNetParams, check_params
 from actupose.params.overlay import starting_tree
-from actupose.params.run import TrainingSettings
-from actupose.training.trainer import METHODS
+from actupose.training.method import build_method
+from actupose.training.runtime import start_runtime
 
 
-def settings_of(arguments: argparse.Namespace) -> tuple[TrainingSettings, ComputeParams]:
-    """Settings of the preset (or of the demo), adapting from the first step."""
+@dataclass(frozen=True)
+class Subject:
+    """What is timed: a run's settings, where it computes, and what its style net would be."""
+
+    run: RunParams
+    compute: ComputeParams
+    style: StyleNetParams
+
+    def style_net(self) -> StyleNet | None:
+        """Of the settings' architecture, with random weights."""
+        if not self.run.method.needs_style_net:
+            return None
+        return StyleNet(style_levels(self.style)).eval().requires_grad_(False)
+
+    def runtime(self, *, compiled: bool) -> Runtime:
+        """Device, precision and layout."""
+        return start_runtime(self.run, self.compute.model_copy(update={"compile": compiled}))
+
+
+def subject_of(arguments: argparse.Namespace) -> Subject:
+    """The preset (or the demo), adapting from the first step."""
     tree, path = starting_tree(arguments.preset)
     tree["schedule"]["pretrain_epochs"] = 0
     tree["network"]["pretrained"] = None
     tree["compute"]["device"] = arguments.device
     params = check_params(tree, str(path))
-    return TrainingSettings.of(params, arguments.method, 0), params.compute
+    return Subject(RunParams.of(params, arguments.method, 0), params.compute, params.style_net)
 
 
-def make_step(method: Supervised, settings: TrainingSettings) -> Callable[[int], None]:
+def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], object]:
     """A whole training step on one batch of random images."""
-    side, size = settings.image_size, settings.schedule.batch_size
+    method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
+    side, size = run.image_size, run.schedule.batch_size
     random = torch.Generator().manual_seed(0)
     draw = [torch.randint(0, 256, (size, 3, side, side), generator=random).byte() for _ in range(2)]
-    source, target = (images.to(method.device) for images in draw)
-    keypoints = torch.rand(size, len(settings.skeleton), 2, generator=random) * side
+    source, target = (images.to(runtime.device) for images in draw)
+    keypoints = torch.rand(size, len(run.skeleton), 2, generator=random) * side
     visible = torch.ones(keypoints.shape[:2], dtype=torch.bool)
-    batch = LabelledBatch(source, keypoints.to(method.device), visible.to(method.device))
-    return lambda step: method.train_step(step, batch, target if method.wants_target(step) else None)
+    batch = LabelledBatch(source, keypoints.to(runtime.device), visible.to(runtime.device))
+    return lambda step: method.step(step, batch, target if method.wants_target(step) else None)
 
 
-def make_floor(method: Supervised, settings: TrainingSettings) -> Callable[[int], None]:
+def make_floor(subject: Subject, runtime: Runtime) -> Callable[[int], None]:
     """Only the passes, the sum of the heat maps as the loss."""
-    side, size = settings.image_size, settings.schedule.batch_size
-    images = torch.rand(size, 3, side, side, device=method.device)
-    if settings.method.adaptation == "mean_teacher":
-        teacher = method.teacher.network
-    student = method.student
+    method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
+    images = torch.rand(run.schedule.batch_size, 3, run.image_size, run.image_size, device=runtime.device)
+    student, adapts = method.networks["student"], method.wants_target(0)
 
     def passes(_step: int) -> None:
-        loss: Tensor = student.network(images).heatmaps.float().mean()
-        if method.adapts:
-            loss = loss + student.network(images).heatmaps.float().mean()
-        if settings.method.adaptation == "mean_teacher":
+        loss = _mean(runtime, student, images)
+        if adapts:
+            loss = loss + _mean(runtime, student, images)
+        if "teacher" in method.networks:
             with torch.no_grad():
-                teacher(images)
-        student.optimise(loss)
+                runtime.predict(method.networks["teacher"], images)
+        descend(loss, method.optimizers["student"])
 
     return passes
+
+
+def _mean(runtime: Runtime, network: nn.Module, images: Tensor) -> Tensor:
+    return runtime.predict(network, images).heatmaps.mean()
 
 
 def tera_operations(work: Callable[[int], object]) -> float:
@@ -73,30 +97,16 @@ def tera_operations(work: Callable[[int], object]) -> float:
     return float(counter.get_total_flops()) / 1e12
 
 
-def make_matrix_product(method: Supervised, settings: TrainingSettings) -> Callable[[int], object]:
+def make_matrix_product(runtime: Runtime) -> Callable[[int], object]:
     """A product of square matrices in the precision of the passes: about what the device can reach."""
-    dtype = torch.float32 if settings.precision == "32-true" else torch.bfloat16
-    side = 2048 if method.device.type == "cpu" else 8192
-    matrix = torch.rand(side, side, device=method.device).to(dtype)
+    side = 2048 if runtime.device.type == "cpu" else 8192
+    matrix = torch.rand(side, side, device=runtime.device).to(
+        torch.bfloat16 if runtime.bf16 else torch.float32
+    )
     return lambda _round: matrix @ matrix
 
 
-def make_method(settings: TrainingSettings, compute: ComputeParams, *, compiled: bool) -> Supervised:
-    """The method, ready to train."""
-    compute = compute.model_copy(update={"compile": compiled})
-    method = METHODS[settings.method.adaptation](settings, compute, random_style_net(settings))
-    method.train()
-    return method
-
-
-def random_style_net(settings: TrainingSettings) -> StyleNet | None:
-    """A style net of the settings' architecture, where they want one."""
-    if settings.style.kind != "adain":
-        return None
-    return StyleNet(style_levels(settings.style.adain)).eval().requires_grad_(False)
-
-
-def print_profile(step: Callable[[int], None]) -> None:
+def print_profile(step: Callable[[int], object]) -> None:
     """Where the time of some steps goes."""
     with torch.profiler.profile() as profile:
         for number in range(5):
@@ -114,19 +124,19 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="time the step with compiled networks too")
     parser.add_argument("--profile", action="store_true", help="print where the step's time goes")
     arguments = parser.parse_args()
-    settings, compute = settings_of(arguments)
-    method = make_method(settings, compute, compiled=False)
-    step = make_step(method, settings)
-    floor, product = make_floor(method, settings), make_matrix_product(method, settings)
-    works = [step, floor, product]
+    subject = subject_of(arguments)
+    runtime = subject.runtime(compiled=False)
+    step = make_step(subject, runtime)
+    floor, product = make_floor(subject, runtime), make_matrix_product(runtime)
+    works: list[Callable[[int], object]] = [step, floor, product]
     if arguments.compile:
-        works.append(make_step(make_method(settings, compute, compiled=True), settings))
+        works.append(make_step(subject, subject.runtime(compiled=True)))
     for number in range(3):
         for work in works:
             work(number)
     if arguments.profile:
         print_profile(step)
-    whole, passes, matrix, *compiled = median_ms(works, arguments.steps, method.device)
+    whole, passes, matrix, *compiled = median_ms(works, arguments.steps, runtime.device)
     print(
         f"{arguments.preset or 'params.yaml'} {arguments.method}: step {whole:.1f} ms, its passes "
         f"{passes:.1f} ms, ratio {whole / passes:.3f}"
