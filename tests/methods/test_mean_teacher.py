@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from tiny_domains import random_images
 from tiny_methods import build as build_run
-from tiny_methods import tiny_run
+from tiny_methods import labelled_batch, tiny_run
 
+from actupose.methods import mean_teacher
 from actupose.methods.mean_teacher import MeanTeacher
 from actupose.nets.runtime import descend
 
@@ -88,4 +90,22 @@ def test_the_teacher_stands_for_the_run_once_adaptation_has_begun(steps):
 
 def test_the_rate_is_of_the_epoch_and_taken_at_every_step():
     method = build(optim__lr=0.01, optim__milestones=[1], optim__factor=0.5)
-    assert [method.rate(step) for step in (0, 2, 3)] == pytest.approx([0.01, 0.01, 0.005])
+    batch, target = labelled_batch(), random_images(4, 32, seed=1)
+    rates = []
+    for step, images in ((0, None), (2, None), (3, target)):
+        method.step(step, batch, images)
+        rates.append(method.optimizers["student"].param_groups[0]["lr"])
+        assert method.rate(step) == rates[-1]
+    assert rates == pytest.approx([0.01, 0.01, 0.005])
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_what_is_descended_is_the_weighted_losses_and_nothing_that_is_only_logged(step, monkeypatch):
+    method, descended = build_run(tiny_run("actupose", mean_teacher__gamma=10.0)), []
+    monkeypatch.setattr(mean_teacher, "descend", lambda loss, *optimizers: descended.append(loss.item()))
+    result = method.step(step, labelled_batch(), random_images(4, 32, seed=1))
+    assert set(result.logged) == {"kept", "pairs"}
+    assert set(result.losses) == set(method.weights)
+    by_hand = sum(method.weights[name] * loss.item() for name, loss in result.losses.items())
+    assert descended == pytest.approx([by_hand], rel=1e-5)
+    assert sum(value.item() for value in result.logged.values()) > 1e-3 * abs(by_hand), "it would show"
