@@ -18,9 +18,9 @@ from actupose.training.style_training import save_style
 IMAGES, LOOK = (random_images(2, 16, seed).float() / 255 for seed in (0, 1))
 
 
-def styled(**style):
+def styled(views=1, **style):
     settings = {"kind": "fourier", "rate": 0.5, "mix": [0.0, 1.0], "band": 0.1} | style
-    return build(tiny_run("udape", methods__udape__style=settings))
+    return build(tiny_run("udape", methods__udape__style=settings, methods__udape__views=views))
 
 
 def noted(method):
@@ -66,14 +66,16 @@ def test_a_weight_of_nothing_is_drawn_and_leaves_the_teachers_pictures_in_their_
 
 
 def test_the_source_takes_the_look_of_the_teachers_first_view_and_the_teacher_that_of_the_plain_source():
-    method = styled(rate=1.0)
+    method = styled(views=2, rate=1.0)
     calls, batch, target = noted(method), labelled_batch(), random_images(4, SIDE, seed=1)
     labels, views = method.student.labelled_view(3, batch), method.draw_views(3, target)
-    seen = teacher_images(method.student.run.augment, target, views.teacher[0])
+    first, second = (teacher_images(method.student.run.augment, target, view) for view in views.teacher)
+    assert not torch.equal(first, second)
     method.step(3, batch, target)
-    (source, its_style, _), (teachers, their_style, _) = calls
-    assert torch.equal(source, labels.images) and torch.equal(its_style, seen)
-    assert torch.equal(teachers, seen) and torch.equal(their_style, labels.images)
+    (source, its_style, _), *teachers = calls
+    assert torch.equal(source, labels.images) and torch.equal(its_style, first)
+    for (images, their_style, _), seen in zip(teachers, (first, second), strict=True):
+        assert torch.equal(images, seen) and torch.equal(their_style, labels.images)
 
 
 def test_with_style_the_student_sees_the_targets_look_before_it_adapts(project):
