@@ -67,7 +67,11 @@ def stack(tmp_path_factory):
         process = subprocess.Popen(
             [*command, "--mlflow-port", str(mlflow_port)],
             cwd=project,
-            env=environment(project) | {"PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}"},
+            env=environment(project)
+            | {
+                "PYTHONPATH": f"{project / 'src'}{os.pathsep}{project}",
+                "PREFECT_HOME": str(project / ".state" / "prefect"),
+            },
             stdout=file,
             stderr=file,
             start_new_session=True,
