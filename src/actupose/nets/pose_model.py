@@ -49,9 +49,15 @@ class ModelInfo(Settings):
         if not isinstance(tree, dict) or "fidelity" not in tree:
             return tree
         rest = {key: value for key, value in tree.items() if key != "fidelity"}
-        if tree["fidelity"] != "reference":
-            return rest
-        return rest | {"cell": "corner", "heatmap": {**tree["heatmap"], "decode": "argmax"}}
+        match tree["fidelity"], rest.get("heatmap"):
+            case "corrected", _:
+                return rest
+            case "reference", dict(heatmap):
+                return rest | {"cell": "corner", "heatmap": {**heatmap, "decode": "argmax"}}
+            case "reference", _:
+                return rest  # its field has the complaint
+            case fidelity, _:
+                raise ValueError(f"fidelity = {fidelity!r}: Input should be 'corrected' or 'reference'")
 
 
 class Prediction(NamedTuple):
