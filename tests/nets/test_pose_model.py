@@ -101,13 +101,53 @@ def test_model_json_holds_all_that_is_needed_to_use_the_weights(saved):
     ("fidelity", "cell", "decode"), [("corrected", "centre", "dark"), ("reference", "corner", "argmax")]
 )
 def test_a_model_of_the_version_before_is_read_as_it_was(saved, fidelity, cell, decode):
-    path = saved[0] / "model.json"
+    folder, network = saved
+    name_fidelity(folder, fidelity)
+    model = load_model(folder)
+    heatmap = info().heatmap.model_copy(update={"decode": decode})
+    assert model.info == info(cell=cell).model_copy(update={"heatmap": heatmap})
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        found, raw = model(images), network.eval()(images).heatmaps
+    expected = predictions_from_output(raw, 32, heatmap, cell)
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    if fidelity == "reference":  # the highest cell times the stride, as that version had it
+        side = raw.shape[-1]
+        cells = torch.stack((found.cell % side, found.cell // side), -1)
+        positive = found.cell >= 0
+        assert positive.any()
+        assert torch.equal(found.keypoints[positive], (cells * (32 / side))[positive])
+
+
+def name_fidelity(folder, fidelity, **changes):
+    """Make model.json one of the version before."""
+    path = folder / "model.json"
     described = json.loads(path.read_text())
     del described["cell"]
     described["heatmap"]["decode"] = "dark"
-    path.write_text(json.dumps(described | {"fidelity": fidelity}))
-    found = load_model(saved[0]).info
-    assert (found.cell, found.heatmap.decode) == (cell, decode)
+    path.write_text(json.dumps(described | {"fidelity": fidelity} | changes))
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "changes"),
+    [("reference", {"heatmap": 3}), ("reference", {"heatmap": None}), ("corrected", {"heatmap": 3})]
+    + [(unknown, {}) for unknown in ("exact", None, 3)],
+)
+def test_a_damaged_model_of_the_version_before_is_a_users_mistake_too(saved, fidelity, changes):
+    name_fidelity(saved[0], fidelity, **changes)
+    with pytest.raises(UserError, match=r"not a usable model: model\.json: ") as caught:
+        load_model(saved[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_the_version_before_without_its_heat_maps_names_them(saved):
+    name_fidelity(saved[0], "reference")
+    path = saved[0] / "model.json"
+    described = json.loads(path.read_text())
+    del described["heatmap"]
+    path.write_text(json.dumps(described))
+    with pytest.raises(UserError, match=r"not a usable model: model\.json: heatmap: key is missing"):
+        load_model(saved[0])
 
 
 def test_cells_of_the_public_code_are_corners():
