@@ -67,7 +67,9 @@ def test_a_held_signal_comes_after_the_block():
     assert done
 
 
-@pytest.mark.parametrize(("address", "done"), [("sqlite:///local.db", True), ("http://127.0.0.1:1", False)])
+@pytest.mark.parametrize(
+    ("address", "done"), [("", True), ("sqlite:///local.db", True), ("http://127.0.0.1:1", False)]
+)  # the project's own database is meant where none is named
 def test_a_signal_waits_for_a_local_database_and_for_no_server(address, done, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     unwind_on_signals(once=False)
