@@ -42,7 +42,7 @@ def main() -> None:
     history = read_table(run / "history.parquet", HISTORY)
     with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
         _track(mirror, args.name, result, history)
-        _tell(args, result)
+        _print_accuracy(args, result)
         with tempfile.TemporaryDirectory() as folder:
             mirror.log_files("figures", _draw(args, result, history, target, Path(folder)))
 
@@ -58,7 +58,7 @@ def _draw(args: RunArguments, result: Evaluation, history: pa.Table, target: Dom
         return []
 
 
-def _tell(args: RunArguments, result: Evaluation) -> None:
+def _print_accuracy(args: RunArguments, result: Evaluation) -> None:
     pck = result.metrics["last"].get("pck", {}).get("all")
     shown = "unknown" if pck is None else f"{100 * pck:.1f}"
     print(f"{args.name}: PCK@{args.params.evaluation.threshold:g} {shown}")

@@ -43,3 +43,4 @@ def test_what_cannot_be_written_stops_no_stage(tmp_path: Path, monkeypatch: pyte
     emit("started")
     monkeypatch.delenv(EVENTS)
     emit("started")
+    assert list(tmp_path.iterdir()) == []

@@ -29,7 +29,15 @@ from actupose.core.pseudo_label import (
 from actupose.core.rng import generator
 from actupose.core.schedule import update_ema
 from actupose.core.style import mix_amplitudes
-from actupose.data.augment import View, draw_view, inside_image, keypoints_in_stored, keypoints_in_view
+from actupose.data.augment import (
+    View,
+    ViewDraws,
+    draw_for_view,
+    inside_image,
+    keypoints_in_stored,
+    keypoints_in_view,
+    make_view,
+)
 from actupose.data.views import LabelledBatch, LabelledView, draw_base, student_images, teacher_images
 from actupose.methods import StepResult
 from actupose.methods.supervised import Student, weighted_sum
@@ -104,9 +112,18 @@ class MeanTeacherParams(MethodParams):
         return self.style.kind == "adain"
 
 
+class TargetDraws(NamedTuple):
+    """All that is random about a target batch: its base views, views of those, what is covered."""
+
+    base_from_stored: Float[Tensor, "B 3 3"]
+    teacher: Sequence[ViewDraws]
+    student: ViewDraws
+    occlusion: OcclusionDraws
+
+
 @dataclass(frozen=True)
 class TargetViews:
-    """All that is random about a target batch: what the teacher and the student see, what is covered."""
+    """What the teacher and the student see of a target batch, and what is covered."""
 
     teacher: Sequence[View]
     student: View
@@ -180,12 +197,12 @@ class MeanTeacher:
 
     def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
         """One step of the student, then one of the teacher."""
-        if target is None:
-            return self.student.learn(step, batch, self.weights)
         student, augment = self.student, self.student.run.augment
         is_adapting, mix = student.run.schedule.is_adapting(step), self.draw_style(step)
+        if target is None or not (is_adapting or mix.source is not None):
+            return student.learn(step, batch, self.weights)
         labels, views = student.labelled_view(step, batch), self.draw_views(step, target)
-        shown = views.teacher if is_adapting else views.teacher[: mix.source is not None]
+        shown = views.teacher if is_adapting else views.teacher[:1]
         plain = [teacher_images(augment, target, view) for view in shown]
 
         images = labels.images if mix.source is None else self.restyle(labels.images, plain[0], mix.source)
@@ -218,17 +235,23 @@ class MeanTeacher:
         adapted = steps > self.student.run.schedule.first_adaptation_step
         return self.teacher if adapted else self.student.network
 
-    def draw_views(self, step: int, target: Tensor) -> TargetViews:
-        """Views of a target batch, of whose stored images this rank has its share."""
+    def draw_target(self, step: int, target: Tensor) -> TargetDraws:
+        """Draws for a target batch, of whose stored images this rank has its share."""
         run, side = self.student.run, target.shape[-1]
         random = generator(run.seed, "target view", step)
         base_from_stored = draw_base(run.augment, target, random)
-        student = draw_view(run.augment.student, base_from_stored, side, random)
-        occlusion = draw_occlusion(len(base_from_stored), len(run.skeleton), side, random, target.device)
+        batch = len(base_from_stored)
+        student = draw_for_view(run.augment.student, batch, side, random)
+        occlusion = draw_occlusion(batch, len(run.skeleton), side, random, target.device)
         random = generator(run.seed, "teacher view", step)
-        ranges = run.augment.teacher
-        teacher = [draw_view(ranges, base_from_stored, side, random) for _ in range(self.params.views)]
-        return TargetViews(teacher, student, occlusion)
+        teacher = [draw_for_view(run.augment.teacher, batch, side, random) for _ in range(self.params.views)]
+        return TargetDraws(base_from_stored, teacher, student, occlusion)
+
+    def draw_views(self, step: int, target: Tensor) -> TargetViews:
+        """The views that are drawn for a target batch."""
+        base_from_stored, teacher, student, occlusion = self.draw_target(step, target)
+        *seen, shown = (make_view(draws, base_from_stored, target.shape[-1]) for draws in (*teacher, student))
+        return TargetViews(seen, shown, occlusion)
 
     def draw_style(self, step: int) -> StyleMix:
         """A coin and a weight for either direction."""
@@ -275,24 +298,28 @@ class MeanTeacher:
         inside = inside_image(keypoints_view, task.image_size)
         kept = swap_flipped(pseudo.kept, view.flipped, task.permutation) & inside
         confidence = swap_flipped(pseudo.confidence, view.flipped, task.permutation) * inside
-        raw = self.student.predict(self.occlude(images, keypoints_view, confidence, views)).heatmaps
+        covered = self.cover(images, keypoints_view, self.choose(confidence, views), views)
+        raw = self.student.predict(covered).heatmaps
         losses = {"consistency": task.heatmap_loss(raw, keypoints_view, kept)}
         if self.params.weights.evalpose > 0:
             losses["evalpose_target"] = task.evalpose(raw, keypoints_view, kept)
         return losses, {"kept": kept.float().mean()}
 
-    def occlude(
+    def choose(self, confidence: Float[Tensor, "B K"], views: TargetViews) -> Bool[Tensor, "B K"]:
+        """One confident keypoint of some samples, to be covered."""
+        settings = self.params.occlusion
+        return choose_occluded(confidence, settings.threshold, settings.rate, views.occlusion)
+
+    def cover(
         self,
         images: Images,
         keypoints_px: Float[Tensor, "B K 2"],
-        confidence: Float[Tensor, "B K"],
+        chosen: Bool[Tensor, "B K"],
         views: TargetViews,
     ) -> Images:
-        """Cover one confident keypoint of some samples by a patch of the image itself."""
-        settings, draws = self.params.occlusion, views.occlusion
-        chosen = choose_occluded(confidence, settings.threshold, settings.rate, draws)
-        half_size = max(1, round(settings.size * images.shape[-1]))
-        return cover_keypoints(images, keypoints_px, chosen, half_size, draws.elsewhere_px)
+        """Paste patches of the images themselves over the chosen keypoints."""
+        half_size = max(1, round(self.params.occlusion.size * images.shape[-1]))
+        return cover_keypoints(images, keypoints_px, chosen, half_size, views.occlusion.elsewhere_px)
 
     def cross_domain(
         self, source: PoseOutput, labels: LabelledView, pseudo: PseudoLabels

@@ -160,8 +160,7 @@ class RegDA:
         )
 
     def _adversarial_logits(self, upsampled: Float[Tensor, "b C h w"]) -> Float[Tensor, "B K h w"]:
-        with self.student.runtime.autocast():
-            return gather(self.adversary(upsampled))
+        return gather(self.adversary(upsampled))
 
     def _done(self, step: int) -> int:
         """Steps of the adaptation before this one."""

@@ -3,7 +3,6 @@
 Target labels are opened for the oracle alone; every other run has only the target's images in its hands.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from actupose.data.dataset import Domain, DomainImages, Labels
 from actupose.errors import UserError
+from actupose.files import short_digest
 from actupose.nets.style_net import StyleNet
 from actupose.params import RunParams
 from actupose.tables import SCORES, read_table
@@ -93,8 +93,7 @@ def input_files(params: RunParams, inputs: Inputs) -> list[Path]:
 
 
 def _digest(source: Domain, target: Domain, scores: dict[str, float] | None) -> str:
-    parts = source.digest() + target.digest() + json.dumps(scores).encode()
-    return hashlib.sha256(parts).hexdigest()
+    return short_digest(source.digest() + target.digest() + json.dumps(scores).encode())
 
 
 def _scores(folder: Path) -> dict[str, float]:

@@ -6,8 +6,9 @@ its keypoint by three quarters of the view's translation. (facts/udape.md 2.3, 3
 are rendered as everywhere here, by one bilinear sampling; the public code reads the nearest pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -18,15 +19,10 @@ from actupose.core.angles import keypoint_angles, triplets_visible
 from actupose.core.heatmap import peak_cells, soft_argmax
 from actupose.core.losses import evalpose_loss
 from actupose.core.pseudo_label import (
-    choose_occluded,
     confidence_mask,
-    cover_keypoints,
-    draw_occlusion,
 )
 from actupose.core.ranks import share
-from actupose.core.rng import generator
-from actupose.data.augment import ViewDraws, draw_for_view, make_view
-from actupose.data.views import draw_base
+from actupose.data.augment import ViewDraws, make_view
 from actupose.methods.mean_teacher import Images, MeanTeacher, PseudoLabels, TargetViews, Terms
 from actupose.methods.reference.geometry import render_labels, unwarp
 
@@ -52,17 +48,11 @@ class ReferenceMeanTeacher(MeanTeacher):
 
     def draw_views(self, step: int, target: Tensor) -> ReferenceViews:
         """The same draws, kept beside the views."""
-        run, side = self.student.run, target.shape[-1]
-        random = generator(run.seed, "target view", step)
-        base_from_stored = draw_base(run.augment, target, random)
-        batch = len(base_from_stored)
-        student = draw_for_view(run.augment.student, batch, side, random)
-        occlusion = draw_occlusion(batch, len(run.skeleton), side, random, target.device)
-        random = generator(run.seed, "teacher view", step)
-        teacher = [draw_for_view(run.augment.teacher, batch, side, random) for _ in range(self.params.views)]
-        every = [*teacher, student]
+        base_from_stored, teacher, student, occlusion = self.draw_target(step, target)
+        every, side = [*teacher, student], target.shape[-1]
         *teacher_views, student_view = (make_view(draws, base_from_stored, side) for draws in every)
-        *teacher_draws, student_draws = (_on(target.device, draws) for draws in every)
+        to_device = partial(Tensor.to, device=target.device, non_blocking=True)
+        *teacher_draws, student_draws = (_each(draws, to_device) for draws in every)
         return ReferenceViews(teacher_views, student_view, occlusion, teacher_draws, student_draws)
 
     @torch.no_grad()
@@ -107,14 +97,11 @@ class ReferenceMeanTeacher(MeanTeacher):
 
     def _cover(self, images: Images, pseudo: BasePseudoLabels, views: ReferenceViews) -> Images:
         """Un-warp the image by a translation in cells instead of pixels, cover a keypoint, warp it back."""
-        settings, side = self.params.occlusion, images.shape[-1]
-        chosen = choose_occluded(pseudo.confidence, settings.threshold, settings.rate, views.occlusion)
-        draws = _share(views.student_draws)
+        side, chosen = images.shape[-1], self.choose(pseudo.confidence, views)
+        draws = _each(views.student_draws, share)
         shift = draws.translate / pseudo.stride
         base = unwarp(images, draws.rotation, draws.shear, shift, draws.scale)
-        half_size = max(1, round(settings.size * side))
-        elsewhere_px = views.occlusion.elsewhere_px
-        covered = cover_keypoints(base, pseudo.keypoints_base, chosen, half_size, elsewhere_px)
+        covered = self.cover(base, pseudo.keypoints_base, chosen, views)
         center = torch.full_like(shift, (side - 1) / 2)
         unflipped = torch.zeros_like(draws.scale, dtype=torch.bool)
         back = affine_matrix(center, draws.rotation, draws.shear, shift, draws.scale, unflipped)
@@ -122,11 +109,6 @@ class ReferenceMeanTeacher(MeanTeacher):
         return torch.where(share(chosen.any(dim=1))[:, None, None, None], again, images)
 
 
-def _on(device: torch.device, draws: ViewDraws) -> ViewDraws:
-    moved = {field.name: getattr(draws, field.name) for field in fields(draws)}
-    return ViewDraws(**{name: drawn.to(device, non_blocking=True) for name, drawn in moved.items()})
-
-
-def _share(draws: ViewDraws) -> ViewDraws:
-    """Of this rank's share of the batch."""
-    return ViewDraws(*(share(getattr(draws, field.name)) for field in fields(draws)))
+def _each(draws: ViewDraws, change: Callable[[Tensor], Tensor]) -> ViewDraws:
+    """The draws with each of their tensors changed."""
+    return ViewDraws(*(change(getattr(draws, field.name)) for field in fields(draws)))
