@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="iterations of each of the two epochs")
     parser.add_argument("--pictures", type=int, default=4000, help="of each domain")
     arguments = parser.parse_args()
-    subject = subject_of(arguments)
+    subject = subject_of(arguments.preset, arguments.method, [f"compute.device={arguments.device}"])
     published, compute = subject.run.schedule, subject.compute
     short = replace(subject, run=shortened(subject.run, arguments.steps))
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ what counts. Beside them stands the arithmetic of the passes, and how fast a lar
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,10 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
 from actupose.data.views import LabelledBatch
+from actupose.methods import StepResult
 from actupose.nets.runtime import Runtime, descend
 from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, RunParams, StyleNetParams, check_params
-from actupose.params.overlay import starting_tree
+from actupose.params.overlay import apply_setting, starting_tree
 from actupose.training.method import build_method
 from actupose.training.runtime import start_runtime
 
@@ -45,17 +46,16 @@ class Subject:
         return start_runtime(self.run, self.compute.model_copy(update={"compile": compiled}))
 
 
-def subject_of(arguments: argparse.Namespace) -> Subject:
-    """The preset (or the demo), adapting from the first step."""
-    tree, path = starting_tree(arguments.preset)
-    tree["schedule"]["pretrain_epochs"] = 0
-    tree["network"]["pretrained"] = None
-    tree["compute"]["device"] = arguments.device
+def subject_of(preset: str | None, method: str, settings: Sequence[str]) -> Subject:
+    """The preset (or params.yaml) under ``settings`` (key=value), adapting from the first step."""
+    tree, path = starting_tree(preset)
+    for setting in ("schedule.pretrain_epochs=0", "network.pretrained=null", *settings):
+        apply_setting(tree, setting)
     params = check_params(tree, str(path))
-    return Subject(RunParams.of(params, arguments.method, 0), params.compute, params.style_net)
+    return Subject(RunParams.of(params, method, 0), params.compute, params.style_net)
 
 
-def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], object]:
+def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], StepResult]:
     """A whole training step on one batch of random images."""
     method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
     side, size = run.image_size, run.schedule.batch_size
@@ -65,7 +65,12 @@ def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], object]:
     keypoints = torch.rand(size, len(run.skeleton), 2, generator=random) * side
     visible = torch.ones(keypoints.shape[:2], dtype=torch.bool)
     batch = LabelledBatch(source, keypoints.to(runtime.device), visible.to(runtime.device))
-    return lambda step: method.step(step, batch, target if method.wants_target(step) else None)
+
+    def work(step: int) -> StepResult:
+        runtime.begin_step()
+        return method.step(step, batch, target if method.wants_target(step) else None)
+
+    return work
 
 
 def make_floor(subject: Subject, runtime: Runtime) -> Callable[[int], None]:
@@ -73,6 +78,8 @@ def make_floor(subject: Subject, runtime: Runtime) -> Callable[[int], None]:
     method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
     images = torch.rand(run.schedule.batch_size, 3, run.image_size, run.image_size, device=runtime.device)
     student, adapts = method.networks["student"], method.wants_target(0)
+    for group in method.optimizers["student"].param_groups:
+        group["capturable"] = runtime.device.type == "cuda"  # in a graph
 
     def passes(_step: int) -> None:
         loss = _mean(runtime, student, images)
@@ -124,7 +131,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="time the step with compiled networks too")
     parser.add_argument("--profile", action="store_true", help="print where the step's time goes")
     arguments = parser.parse_args()
-    subject = subject_of(arguments)
+    subject = subject_of(arguments.preset, arguments.method, [f"compute.device={arguments.device}"])
     runtime = subject.runtime(compiled=False)
     step = make_step(subject, runtime)
     floor, product = make_floor(subject, runtime), make_matrix_product(runtime)

@@ -55,7 +55,7 @@ def test_weights_lie_in_channels_last_if_asked_and_predict_the_same():
 @pytest.mark.parametrize("compiles", [False, True])
 def test_a_network_is_compiled_in_place_if_asked(monkeypatch, compiles):
     compiled = []
-    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    monkeypatch.setattr(nn.Module, "compile", lambda module, mode: compiled.append(module))
     placed = Runtime(CPU, compile=compiles).place(network())
     assert compiled == [placed] * compiles
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from actupose.core.ranks import gather, sum_gradients
+from actupose.core.ranks import gather, sum_gradients, world_size
 from actupose.nets.pose_resnet import PoseOutput
 from actupose.nets.rank_norm import span_ranks
 
@@ -29,8 +29,14 @@ class Runtime:
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.compile:
-            network.compile()
+            # A GPU replays each pass as one graph: launched one by one its kernels wait for the host.
+            network.compile(mode="reduce-overhead" if world_size() == 1 else "default")
         return network
+
+    def begin_step(self) -> None:
+        """Called before every step: what compiled networks gave in the last one may be overwritten now."""
+        if self.compile:
+            torch.compiler.cudagraph_mark_step_begin()
 
     def autocast(self) -> torch.autocast:
         """The precision of forward passes; decoding and losses stay outside."""

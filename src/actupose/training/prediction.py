@@ -24,7 +24,7 @@ def predict_all(
     padded = torch.arange(-(-number // ranks) * ranks) % number  # equal shares: the first come again
     rows = share(padded)
     batches = images.batches(rows.split(batch_size), workers)
-    with _modes_kept(model):
+    with _modes_kept(model), torch.compiler.set_stance("force_eager"):  # compiled are steps, of one shape
         parts = [predict_batch(model, batch.images.to(device, non_blocking=True)) for batch in batches]
     columns = (torch.cat(column) for column in zip(*parts, strict=True))
     return Prediction(*(gather_rows(column)[:number] for column in columns))

@@ -118,6 +118,7 @@ class Trainer:
     def _step(self, labelled: ImageBatch, target: ImageBatch | None) -> None:
         index = labelled.index
         batch = LabelledBatch(labelled.images, self.labels.keypoints[index], self.labels.visible[index])
+        self.runtime.begin_step()
         result = self.method.step(self.state.step, batch, target.images if target is not None else None)
         self._check_last_terms()
         self._unchecked = StepTerms.send(self.state.step, terms_of(result), labelled, target)
