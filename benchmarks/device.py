@@ -1,7 +1,7 @@
 """What one GPU makes of the preset surreal2lsp: steps, iterations from files on disk, poses scored.
 
     benchmarks/device.sh                 # at most 8 minutes on one H100 or H200
-    benchmarks/device.sh --rehearse      # the same, small, anywhere
+    benchmarks/device.sh --rehearse      # the same, small and uncompiled, anywhere
 
 Prints tables and writes benchmarks/results/device-<gpu>.json, anew after every cell: what is cut short keeps
 what it has. Weights and pictures are random, which changes no time. A step's time goes from event to event
@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from iteration import iteration_ms, loading_ms, shortened, write_inputs
+from iteration import iteration_ms, loading_ms, shortened, step_ms, write_inputs
 from random_domain import jpegs
 from rich.console import Console
 from rich.table import Table
 from scale import score, write_poses
-from step import Subject, make_floor, make_matrix_product, make_step, subject_of, tera_operations
+from step import Subject, batch_step, make_floor, make_matrix_product, make_step, subject_of, tera_operations
 from turns import Work, median_ms, times_ms, wait_for
 
 from actupose.core.device import pick_device
@@ -43,11 +43,12 @@ SUBJECTS = {
     "udape": ("udape", ()),
     "actupose": ("actupose", ()),
 }
+COMPILED = ("udape", "udape, no style", "regda", "actupose", "source_only")
 SMALL = (
     *("data.image_size=64", "network.depth=18", "network.width=0.25", "network.deconv_channels=16"),
     *("schedule.batch_size=4", "compute.device=cpu"),
 )
-WARM_UP = 12  # a compiled step is recorded for each way that AdaIN's coins fall
+WARM_UP = 12
 PROFILED = 2
 ITERATIONS = 35_000
 
@@ -112,16 +113,14 @@ def ceilings(subject: Subject) -> Row:
     }
 
 
-def step_row(subject: Subject, rounds: int, *, compiled: bool) -> Row:
-    """A step of the method, beside its passes."""
-    runtime = subject.runtime(compiled=compiled)
+def step_row(subject: Subject, rounds: int) -> Row:
+    """A step of the method, with uncompiled networks."""
+    runtime = subject.runtime(compiled=False)
     device = runtime.device
     step = make_step(subject, runtime)
-    began = time.monotonic()
     for number in range(WARM_UP):
         loss = step(number).losses["source"].detach()
-    row: Row = {"loss": round(float(loss), 6)}  # eager and compiled learn the same
-    row["warm-up s"] = round(time.monotonic() - began, 1)
+    row: Row = {"loss": round(float(loss), 6)}
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     (times,) = times_ms([step], rounds, device)
@@ -190,16 +189,27 @@ def _captured(passes: Work) -> Work:
 
 
 def iteration_row(subject: Subject, folder: Path, steps: int, pictures: int) -> Row:
-    """An iteration of the trainer from files on disk."""
-    short = replace(subject, run=shortened(subject.run, steps))
-    inputs = write_inputs(folder, pictures, short)
-    trainer = open_trainer(short.run, subject.compute, inputs, folder / "checkpoints")
-    whole, loading = iteration_ms(trainer), loading_ms(trainer)
-    return {
-        "iteration ms": round(whole, 2),
-        "loading ms": round(loading, 2),
-        "minutes for 35,000": round(whole * ITERATIONS / 60_000, 1),
-    }
+    """An iteration of the trainer from files on disk, beside its step alone."""
+    run = shortened(subject.run, steps)
+    inputs = write_inputs(folder, pictures, replace(subject, run=run))
+    trainer = open_trainer(run, subject.compute, inputs, folder / "checkpoints")
+    began = time.monotonic()
+    whole = iteration_ms(trainer)
+    row: Row = {"run s": round(time.monotonic() - began, 1)}  # mostly the compiler's
+    row["loss of epochs"] = [round(epoch["source"], 5) for epoch in trainer.state.history]
+    step = step_ms(trainer, steps)
+    row |= {"iteration ms": round(whole, 2), "step ms": round(step, 2), "ratio": round(whole / step, 2)}
+    if trainer.runtime.device.type == "cuda":
+        row |= _on_device(batch_step(trainer.method, run, trainer.runtime))
+    return row | {"minutes for 35,000": round(whole * ITERATIONS / 60_000, 1)}
+
+
+def loading_row(subject: Subject, folder: Path, workers: Sequence[int], pictures: int) -> Row:
+    """Milliseconds of a batch of both domains on its way from files to the device."""
+    short = replace(subject, run=shortened(subject.run, 100))
+    trainer = open_trainer(short.run, subject.compute, write_inputs(folder, pictures, short), folder)
+    times = {count: [loading_ms(trainer, count) for _ in range(2)] for count in workers}
+    return {f"ms by {count} processes": round(min(found), 2) for count, found in times.items()}
 
 
 def decoding_row(subject: Subject, count: int) -> Row:
@@ -229,40 +239,34 @@ def scoring_row(folder: Path, poses: int) -> Row:
     return {"seconds": round(time.perf_counter() - began, 2)}
 
 
-def measure(report: Report, arguments: argparse.Namespace) -> None:
-    """All cells, what matters most first."""
-    small: tuple[str, ...] = SMALL if arguments.rehearse else ()
-    rounds, iterations, pictures = (3, 3, 64) if arguments.rehearse else (20, 150, 4000)
+def measure(report: Report, is_small: bool) -> None:
+    """All cells; last those that a compiler holds up for minutes, what matters most first."""
+    small: tuple[str, ...] = SMALL if is_small else ()
+    rounds, iterations, pictures = (3, 3, 64) if is_small else (20, 150, 4000)
 
     def subject(name: str, *settings: str) -> Subject:
         method, own = SUBJECTS[name]
         return subject_of(PRESET, method, (*own, *small, *settings))
 
-    def steps(precision: str, names: Sequence[str], *, compiled: bool) -> None:
-        for name in names:
-            what = f"{name}, {precision}{', compiled' if compiled else ''}"
-            chosen = subject(name, f"compute.precision={precision}")
-            report.add("step", what, partial(step_row, chosen, rounds, compiled=compiled))
-
     report.add("ceilings", "bf16-mixed", partial(ceilings, subject("udape")))
-    steps("bf16-mixed", list(SUBJECTS), compiled=False)
+    for precision in ("bf16-mixed", "32-true"):
+        for name in SUBJECTS:
+            chosen = subject(name, f"compute.precision={precision}")
+            report.add("step", f"{name}, {precision}", partial(step_row, chosen, rounds))
     for name in ("source_only", "udape"):
         report.add("passes", name, partial(passes_row, subject(name), rounds))
     report.add("decoding", "on the device", partial(decoding_row, subject("udape"), pictures))
     with tempfile.TemporaryDirectory() as place:
-        poses = 2000 if arguments.rehearse else 500_000
+        poses = 2000 if is_small else 500_000
         report.add("scoring", f"{poses} poses", partial(scoring_row, Path(place), poses))
-        first = ["source_only"] if arguments.rehearse else ["udape, no style", "udape"]
-        steps("bf16-mixed", first, compiled=True)
-        for workers in (1,) if arguments.rehearse else (12, 8, 16):
-            folder = Path(place) / str(workers)
-            loading = (f"compute.compile={not arguments.rehearse}", f"compute.workers={workers}")
-            chosen = subject("udape", *loading)
-            what = f"udape by {workers} processes"
-            report.add("iteration", what, partial(iteration_row, chosen, folder, iterations, pictures))
-    if not arguments.rehearse:
-        steps("bf16-mixed", ["source_only", "regda", "actupose"], compiled=True)
-    steps("32-true", list(SUBJECTS), compiled=False)
+        workers = (1,) if is_small else (8, 12, 16)
+        loading = partial(loading_row, subject("source_only"), Path(place) / "loading", workers, pictures)
+        report.add("loading", "both domains", loading)
+        for name in ("source_only",) if is_small else COMPILED:
+            how = (f"compute.workers={workers[0]}", f"compute.compile={not is_small}")
+            chosen = subject(name, *how)
+            row = partial(iteration_row, chosen, Path(place) / name, iterations, pictures)
+            report.add("iteration", f"{name}, bf16-mixed, compiled", row)
 
 
 def main() -> None:
@@ -280,7 +284,7 @@ def main() -> None:
     name = "rehearsal" if arguments.rehearse else found["device"].lower().replace(" ", "-")
     report = Report(arguments.results / f"device-{name}.json", arguments.seconds)
     report.add("machine", "here", lambda: found)
-    measure(report, arguments)
+    measure(report, arguments.rehearse)
     report.show()
 
 

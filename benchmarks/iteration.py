@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from random_domain import write_domain
-from step import Subject, make_step, subject_of
+from step import Subject, batch_step, subject_of
 from turns import median_ms, wait_for
 
 from actupose.data.dataset import epoch_plan
@@ -68,9 +68,9 @@ def iteration_ms(trainer: Trainer) -> float:
     return 1000 * trainer.params.schedule.batch_size / speeds[-1]
 
 
-def loading_ms(trainer: Trainer) -> float:
+def loading_ms(trainer: Trainer, workers: int) -> float:
     """Milliseconds of a batch of both domains on its way to the device, with no step in between."""
-    schedule, workers = trainer.params.schedule, trainer.compute.workers
+    schedule = trainer.params.schedule
     domains = (trainer.data.labelled, trainer.data.target)
     size = (schedule.steps_per_epoch, schedule.batch_size)
     plans = [epoch_plan(torch.arange(len(domain)), size, 0, "loading", 0) for domain in domains]
@@ -83,13 +83,10 @@ def loading_ms(trainer: Trainer) -> float:
     return 1000 * (time.perf_counter() - began) / schedule.steps_per_epoch
 
 
-def step_ms(subject: Subject, rounds: int) -> float:
-    """Median milliseconds of a step on one batch that lies on the device."""
-    runtime = subject.runtime(compiled=subject.compute.compile)
-    step = make_step(subject, runtime)
-    for number in range(3):
-        step(number)
-    return median_ms([step], rounds, runtime.device)[0]
+def step_ms(trainer: Trainer, rounds: int) -> float:
+    """Median milliseconds of a step of the trainer's own networks on one batch that lies on the device."""
+    step = batch_step(trainer.method, trainer.params, trainer.runtime)
+    return median_ms([step], rounds, trainer.runtime.device)[0]
 
 
 def main() -> None:
@@ -107,10 +104,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         inputs = write_inputs(Path(folder), arguments.pictures, short)
         trainer = open_trainer(short.run, compute, inputs, Path(folder) / "checkpoints")
-        whole, loading = iteration_ms(trainer), loading_ms(trainer)
+        whole, loading = iteration_ms(trainer), loading_ms(trainer, compute.workers)
     is_gpu = trainer.runtime.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated() / 1e9 if is_gpu else 0.0
-    step = step_ms(short, arguments.steps)
+    step = step_ms(trainer, arguments.steps)
     minutes = whole * published.epochs * published.steps_per_epoch / 60_000
     print(
         f"{arguments.preset or 'params.yaml'} {arguments.method} on {trainer.runtime.device}: iteration "

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
 from actupose.data.views import LabelledBatch
-from actupose.methods import StepResult
+from actupose.methods import Method, StepResult
 from actupose.nets.runtime import Runtime, descend
 from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, RunParams, StyleNetParams, check_params
@@ -56,8 +56,12 @@ def subject_of(preset: str | None, method: str, settings: Sequence[str]) -> Subj
 
 
 def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], StepResult]:
-    """A whole training step on one batch of random images."""
-    method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
+    """A whole training step of new networks on one batch of random images."""
+    return batch_step(build_method(subject.run, runtime, subject.style_net()), subject.run, runtime)
+
+
+def batch_step(method: Method, run: RunParams, runtime: Runtime) -> Callable[[int], StepResult]:
+    """A whole training step on one batch of random images that lies on the device."""
     side, size = run.image_size, run.schedule.batch_size
     random = torch.Generator().manual_seed(0)
     draw = [torch.randint(0, 256, (size, 3, side, side), generator=random).byte() for _ in range(2)]
