@@ -16,12 +16,12 @@ pytest.register_assert_rewrite("corpus_files", "spoilt")  # their asserts tell w
 
 LONGEST = (
     "test_pipeline",
-    "test_deployments",
+    "test_up_deployments",
     "test_sweep",
     "test_kills",
     "test_tracking_outage",
     "test_run",
-    "test_ranks",
+    "test_trainer_ranks",
     "test_hand_pipeline",
 )
 

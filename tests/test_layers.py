@@ -79,3 +79,26 @@ def test_only_the_tracking_room_knows_mlflow() -> None:
     for path in files_below(ROOT / "stages") + files_below(ROOT / "pipelines"):
         if path.parent.name != "tracking":
             assert "mlflow" not in {module.split(".")[0] for module in imported_modules(path)}, path
+
+
+APART = ("helpers", "bad_inputs", "docker")  # about no single module
+
+
+def mirrored(test: Path) -> bool:
+    """Whether a module or a folder lies where the test does, whose name the test bears or begins with."""
+    room = test.parent.relative_to(ROOT / "tests")
+    rooms = [ROOT / room, LIBRARY / room]
+    here = {path.stem.strip("_") for place in rooms for path in place.glob("*") if path.suffix in ("", ".py")}
+    name = test.stem.removeprefix("test_")
+    return any(name == one or name.startswith(f"{one}_") for one in here | {room.name})
+
+
+def test_the_test_of_a_module_is_found_by_its_path() -> None:
+    tests = files_below(ROOT / "tests")
+    rooms = [path.relative_to(ROOT / "tests").parts for path in tests]
+    inside = [
+        test for test, parts in zip(tests, rooms, strict=True) if len(parts) > 1 and parts[0] not in APART
+    ]
+    named = [test for test in inside if test.name.startswith("test_")]
+    assert len(named) > 100
+    assert [test for test in named if not mirrored(test)] == []

@@ -1,4 +1,4 @@
-"""One rank of some short runs on the tiny domains. Started by test_ranks.py."""
+"""One rank of some short runs on the tiny domains. Started by test_trainer_ranks.py."""
 
 import json
 import os

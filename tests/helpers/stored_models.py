@@ -12,7 +12,7 @@ from actupose.nets.pose_resnet import build_network
 from actupose.params import Params, load_params
 from tracking import RunMirror, describe_run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAME = "actupose-figures"
 
 

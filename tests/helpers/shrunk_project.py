@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NUM_BINS, EPOCHS, STEPS = 4, 3, 8
 
 SHRUNK: dict[str, Any] = {

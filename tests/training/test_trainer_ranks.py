@@ -37,7 +37,7 @@ WHOLE_EPOCH = {
 FULL_PASS = {"methods__actupose__curriculum__confidence": "full_pass"}
 RE_RANKED = {"re-ranked": ("actupose", {"schedule": THREE_EPOCHS} | FULL_PASS)}
 CASES = ONE_STEP | WHOLE_EPOCH | RE_RANKED
-HERE = Path(__file__).parent
+RANK = Path(__file__).parents[1] / "helpers" / "rank_of_tiny_runs.py"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def both(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("ranks"))
     alone = run_cases(project, CASES)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    script = [str(HERE / "rank_of_tiny_runs.py"), str(project.root), json.dumps(CASES)]
+    script = [str(RANK), str(project.root), json.dumps(CASES)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([*torchrun, *script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

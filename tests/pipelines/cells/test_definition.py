@@ -7,7 +7,7 @@ import yaml
 from actupose.errors import UserError
 from pipelines.cells.definition import Cell, Sweep, parse_axes, read_sweep, sweep_cells
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def definition(axes: dict[str, list[Any]], vary: str = "grid") -> Sweep:

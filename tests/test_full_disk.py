@@ -25,7 +25,7 @@ from actupose.tables import REJECTED, make_table, write_table
 from stages._entry import run_stage
 from tracking import RunMirror, describe_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 EPOCHS = 16
 SCHEDULE = {"epochs": EPOCHS, "pretrain_epochs": 1, "steps_per_epoch": 2, "batch_size": 8}
 OUTPUTS = ("model.safetensors", "history.parquet", "curriculum.parquet", "epoch_predictions.parquet")

@@ -13,7 +13,7 @@ from pipelines._settings import merge_settings
 from pipelines.cells.shared_stages import shared_stages
 from pipelines.cells.workspace import absolute_places, make_workspace, tracked_files
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PIPELINE = """\
 stages:
   prepare:

@@ -14,7 +14,7 @@ from actupose.params import CocoData, DataParams, FolderData, IngestParams, Surr
 from actupose.skeleton import SKELETONS
 from actupose.tables import REJECTED, read_table, samples_schema
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 DATA = Path(os.environ.get("ACTUPOSE_DATA", REPO / "../shared/data")).resolve()
 COCO_NAMES = ["left_hip", "right_hip", "left_knee", "right_knee"]
 

@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from evaluated_project import demo_params, flat_metrics, write_params, write_project
 
 REPOSITORY = Path(__file__).parents[2]
-sys.path.insert(0, str(REPOSITORY / "tests/report"))  # the tables that both test folders build
-
-from evaluated_project import demo_params, flat_metrics, write_params, write_project  # noqa: E402
 
 
 def run_compare(root):
