@@ -17,10 +17,12 @@ def settings(**changes):
     return tiny_params().network.model_copy(update=changes)
 
 
-@pytest.mark.parametrize("kind", ["resnet", "convnext", "dinov2"])
+@pytest.mark.parametrize(
+    ("kind", "depth"), [("resnet", 18), ("convnext", 18), ("dinov2", 18), ("efficientnet_lite", 0)]
+)
 @pytest.mark.parametrize("stages", [3, 4])
-def test_every_backbone_has_the_same_map_and_learns(kind, stages):
-    chosen = settings(backbone=kind, stages=stages)
+def test_every_backbone_has_the_same_map_and_learns(kind, depth, stages):
+    chosen = settings(backbone=kind, depth=depth, stages=stages)
     network = build_network(16, chosen, 0)
     output = network(torch.rand(2, 3, 64, 64))
     side = heatmap_side(64, chosen)

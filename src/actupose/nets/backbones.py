@@ -3,31 +3,38 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from actupose.errors import UserError
-from actupose.nets.weights import read_weights
+from actupose.nets.efficientnet_lite import EfficientNetLite, load_weights, packaged_weights
+from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD, Colour, read_weights
 from actupose.params import NetworkParams
 
 if TYPE_CHECKING:  # slow to import: it is where a backbone is built, and not where settings are checked
     from transformers import PretrainedConfig, ResNetConfig
 
 _DEPTHS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3]}
+HALF = (0.5, 0.5, 0.5)  # of EfficientNet-Lite: its input is -1..1
 _PATCH = 14  # DINOv2's
 _HEADS = 6  # of its small model
 
 
 class Backbone(nn.Module):
-    """A backbone of transformers; ``channels`` is the width of its feature map.
+    """A backbone of transformers, or EfficientNet-Lite; ``channels`` is the width of its feature map.
 
     DINOv2 cuts images into patches of 14 pixels: they are resized so that each cell of the map has one.
     """
 
     def __init__(self, settings: NetworkParams) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        for name, colour in zip(("mean", "std"), _colours(settings), strict=True):
+            self.register_buffer(name, torch.tensor(colour).view(1, 3, 1, 1), persistent=False)
         self.stride = backbone_stride(settings)
         self.is_patched = settings.backbone == "dinov2"
         net = _build(settings)
@@ -35,7 +42,8 @@ class Backbone(nn.Module):
         self.channels = int(net.channels[-1])
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
-        """Feature map of normalised images; a cell is ``stride`` pixels wide."""
+        """Feature map of RGB in 0..1; a cell is ``stride`` pixels wide."""
+        images = (images - self.mean) / self.std
         if self.is_patched:
             size = [side // self.stride * _PATCH for side in images.shape[-2:]]
             images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
@@ -48,7 +56,16 @@ def backbone_stride(settings: NetworkParams) -> int:
     return 1 << (settings.stages + 1)
 
 
+def _colours(settings: NetworkParams) -> tuple[Colour, Colour]:
+    """Mean and deviation of the colours that the backbone's weights expect."""
+    if settings.backbone == "efficientnet_lite":
+        return HALF, HALF
+    return IMAGE_MEAN, IMAGE_STD
+
+
 def _build(settings: NetworkParams) -> Any:  # noqa: ANN401 - transformers types its backbones so
+    if settings.backbone == "efficientnet_lite":
+        return _efficientnet_lite(settings)
     kind, config = {"resnet": _resnet, "convnext": _convnext, "dinov2": _dinov2}[settings.backbone](settings)
     name = settings.pretrained
     if name is None:
@@ -100,6 +117,14 @@ def _dinov2(settings: NetworkParams) -> "tuple[type[nn.Module], PretrainedConfig
         image_size=518,
         out_features=["stage12"],
     )
+
+
+def _efficientnet_lite(settings: NetworkParams) -> EfficientNetLite:
+    net = EfficientNetLite(settings.depth, settings.width, is_coarse=settings.stages == 4)
+    if settings.pretrained is not None:
+        is_packaged = settings.pretrained == "package"
+        load_weights(net, packaged_weights(settings.depth) if is_packaged else settings.pretrained)
+    return net
 
 
 def _from_transformers(kind: type[nn.Module], config: "PretrainedConfig", name: str) -> nn.Module:

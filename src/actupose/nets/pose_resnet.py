@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
 from actupose.nets.backbones import Backbone, backbone_stride
-from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD
 from actupose.params import NetworkParams
 
 NUM_DECONVOLUTIONS = 3
@@ -31,17 +30,13 @@ class PoseResNet(nn.Module):
 
     def __init__(self, num_keypoints: int, settings: NetworkParams) -> None:
         super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(IMAGE_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGE_STD).view(1, 3, 1, 1), persistent=False)
         self.backbone = Backbone(settings)
         self.upsampling = _upsampling(self.backbone.channels, settings.deconv_channels)
         self.head = build_head(settings.deconv_channels, num_keypoints, settings.head_layers)
 
     def forward(self, images: Tensor) -> PoseOutput:
         """Raw heat maps and pooled features of a batch."""
-        features = self.backbone((images - self.mean) / self.std)
+        features = self.backbone(images)
         upsampled = self.upsampling(features)
         with torch.autocast(images.device.type, enabled=False):  # bfloat16 logits decode 0.1 cells off
             return PoseOutput(self.head(upsampled.float()), features.float().mean(dim=(2, 3)), upsampled)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from actupose.errors import UserError
 
+Colour = tuple[float, float, float]
+
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB in 0..1
 IMAGE_STD = (0.229, 0.224, 0.225)
 

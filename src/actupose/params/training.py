@@ -39,22 +39,32 @@ class BinsParams(Settings):
 
 
 class NetworkParams(Settings):
-    """Pose network: backbone (ResNet, ConvNeXt-T, DINOv2 ViT-S), three deconvolutions, 1x1 head.
+    """Pose network: backbone, three deconvolutions, 1x1 head.
+
+    Backbones are ResNet, ConvNeXt-T, DINOv2 ViT-S and EfficientNet-Lite; ``depth`` is ResNet's (18 to 101) or
+    EfficientNet-Lite's version (0 to 2).
 
     ``stages`` is the last backbone stage used: 4 gives heat maps of a quarter of the image side, 3 of half.
     ``head_layers`` - 1 convolutions of 3x3 come before the 1x1 (RegDA's methods have a number of their own).
-    ``depth`` is ResNet's; ``width`` scales every backbone's channels. ``pretrained`` is a transformers
-    checkpoint (folder or hub id), for a ResNet also a file (or a ``timm/`` hub id) with the names of
-    torchvision or timm, or null.
+    ``width`` scales every backbone's channels. ``pretrained`` is a transformers checkpoint (folder or hub
+    id), for a ResNet also a file (or a ``timm/`` hub id) with the names of torchvision or timm, or null; for
+    EfficientNet-Lite it is ``package``, the ImageNet weights that an installed package brings, or a file.
     """
 
-    backbone: Literal["resnet", "convnext", "dinov2"]
-    depth: Literal[18, 34, 50, 101]
+    backbone: Literal["resnet", "convnext", "dinov2", "efficientnet_lite"]
+    depth: Literal[0, 1, 2, 18, 34, 50, 101]
     width: Annotated[float, Field(ge=0.0625)]  # a bottleneck of the first stage has 4 channels then
     stages: Literal[3, 4]
     deconv_channels: PositiveInt
     head_layers: PositiveInt
     pretrained: str | None
+
+    @model_validator(mode="after")
+    def _depth_is_the_backbones(self) -> Self:
+        depths = {"resnet": (18, 34, 50, 101), "efficientnet_lite": (0, 1, 2)}.get(self.backbone)
+        if depths is not None and self.depth not in depths:
+            raise ValueError(f"depth {self.depth}: one of {', '.join(map(str, depths))} for {self.backbone}")
+        return self
 
 
 class HeatmapParams(Settings):
