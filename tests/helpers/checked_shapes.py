@@ -8,5 +8,5 @@ checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float
 
 def check_shapes() -> None:
     """Check the modules of these rooms that are imported from now on."""
-    rooms = ("core", "nets", "scoring")
+    rooms = ("core", "methods", "nets", "scoring")
     install_import_hook([f"actupose.{room}" for room in rooms], "checked_shapes.checked")

@@ -202,9 +202,8 @@ def test_a_patch_over_no_confident_keypoint_is_not_pasted():
     occlusion = OcclusionParams(rate=1.0, threshold=0.9, size=0.1)
     keypoints, confidence = torch.full((3, 2, 2), 16.0), torch.tensor([[0.1, 0.89], [0.95, 0.2], [0.0, 0.0]])
     draws = draw_occlusion(3, 2, 32, generator(0, "x"), torch.device("cpu"))
-    drawn = TargetViews([], None, draws)
     method = mean_teacher(occlusion=occlusion)
-    seen = method.cover(images, keypoints, method.choose(confidence, drawn), drawn)
+    seen = method.cover(images, keypoints, method.choose(confidence, draws), draws)
     assert torch.equal(seen[[0, 2]], images[[0, 2]])
     rows, columns = (seen[1] != images[1]).any(dim=0).nonzero().unbind(1)
     assert rows.min() >= 13 and rows.max() <= 18 and columns.min() >= 13 and columns.max() <= 18

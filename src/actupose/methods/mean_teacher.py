@@ -298,28 +298,29 @@ class MeanTeacher:
         inside = inside_image(keypoints_view, task.image_size)
         kept = swap_flipped(pseudo.kept, view.flipped, task.permutation) & inside
         confidence = swap_flipped(pseudo.confidence, view.flipped, task.permutation) * inside
-        covered = self.cover(images, keypoints_view, self.choose(confidence, views), views)
+        chosen = self.choose(confidence, views.occlusion)
+        covered = self.cover(images, keypoints_view, chosen, views.occlusion)
         raw = self.student.predict(covered).heatmaps
         losses = {"consistency": task.heatmap_loss(raw, keypoints_view, kept)}
         if self.params.weights.evalpose > 0:
             losses["evalpose_target"] = task.evalpose(raw, keypoints_view, kept)
         return losses, {"kept": kept.float().mean()}
 
-    def choose(self, confidence: Float[Tensor, "B K"], views: TargetViews) -> Bool[Tensor, "B K"]:
+    def choose(self, confidence: Float[Tensor, "B K"], draws: OcclusionDraws) -> Bool[Tensor, "B K"]:
         """One confident keypoint of some samples, to be covered."""
         settings = self.params.occlusion
-        return choose_occluded(confidence, settings.threshold, settings.rate, views.occlusion)
+        return choose_occluded(confidence, settings.threshold, settings.rate, draws)
 
     def cover(
         self,
         images: Images,
         keypoints_px: Float[Tensor, "B K 2"],
         chosen: Bool[Tensor, "B K"],
-        views: TargetViews,
+        draws: OcclusionDraws,
     ) -> Images:
         """Paste patches of the images themselves over the chosen keypoints."""
         half_size = max(1, round(self.params.occlusion.size * images.shape[-1]))
-        return cover_keypoints(images, keypoints_px, chosen, half_size, views.occlusion.elsewhere_px)
+        return cover_keypoints(images, keypoints_px, chosen, half_size, draws.elsewhere_px)
 
     def cross_domain(
         self, source: PoseOutput, labels: LabelledView, pseudo: PseudoLabels

@@ -1,7 +1,7 @@
 """Supervised training on labelled images: all of source_only and oracle, one side of every adaptation."""
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -38,7 +38,7 @@ class SupervisedParams(MethodParams):
         return self.supervision
 
     @model_validator(mode="after")
-    def _target_has_no_scores(self) -> Self:
+    def _target_has_no_scores(self) -> "SupervisedParams":
         if self.supervision == "target" and self.curriculum.name != "uniform":
             raise ValueError("supervision: target goes with curriculum: {name: uniform}, for want of scores")
         return self

@@ -97,11 +97,11 @@ class ReferenceMeanTeacher(MeanTeacher):
 
     def _cover(self, images: Images, pseudo: BasePseudoLabels, views: ReferenceViews) -> Images:
         """Un-warp the image by a translation in cells instead of pixels, cover a keypoint, warp it back."""
-        side, chosen = images.shape[-1], self.choose(pseudo.confidence, views)
+        side, chosen = images.shape[-1], self.choose(pseudo.confidence, views.occlusion)
         draws = _each(views.student_draws, share)
         shift = draws.translate / pseudo.stride
         base = unwarp(images, draws.rotation, draws.shear, shift, draws.scale)
-        covered = self.cover(base, pseudo.keypoints_base, chosen, views)
+        covered = self.cover(base, pseudo.keypoints_base, chosen, views.occlusion)
         center = torch.full_like(shift, (side - 1) / 2)
         unflipped = torch.zeros_like(draws.scale, dtype=torch.bool)
         back = affine_matrix(center, draws.rotation, draws.shear, shift, draws.scale, unflipped)
