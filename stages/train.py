@@ -13,7 +13,7 @@ import yaml
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
-from actupose.layout import BINS, INGESTED, PIPELINE, RUNS, STATE, STYLE
+from actupose.layout import BINS, INGESTED, PIPELINE, PRETRAINED, RUNS, STATE, STYLE
 from actupose.params import Params, RunParams
 from actupose.progress import progress
 from actupose.signals import StopRequest
@@ -36,7 +36,8 @@ def main() -> None:
     inputs = Inputs(INGESTED, BINS, STYLE)
     _become_ranks(run, inputs)
     stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
-    trainer = open_trainer(run, params.compute, inputs, STATE / "checkpoints", _code())
+    pretrained = Path(os.environ.get(PRETRAINED, STATE / "pretrained"))
+    trainer = open_trainer(run, params.compute, inputs, STATE / "checkpoints", _code(), pretrained)
     if rank() > 0:
         _train_silently(trainer, stop)
         return

@@ -14,7 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
-from actupose.layout import STATE
+from actupose.layout import PRETRAINED, STATE
 from pipelines._child_processes import ChildProcesses, StoppedError
 from pipelines.cells.definition import Cell
 from pipelines.cells.results import keep_metrics
@@ -78,6 +78,7 @@ def cell_jobs(
         "MLFLOW_TRACKING_URI": absolute_tracking_uri(),
         "PREFECT_API_URL": str(get_client(sync_client=True).api_url),  # the flow's own, if it is temporary
         PARENT_RUN: parent or "",
+        PRETRAINED: str((STATE / "pretrained").resolve()),  # cells differ in their adaptation, most of them
     }
     files, jobs = tracked_files(), []
     for cell in cells:

@@ -13,4 +13,5 @@ RUNS = Path("runs")  # <method>-<seed>/
 PREDICTIONS = Path("data/predictions")  # <method>-<seed>.parquet; `actupose predict` writes predictions/
 EVALUATIONS = Path("evaluations")  # <method>-<seed>/
 REPORTS = Path("reports")
+PRETRAINED = "ACTUPOSE_PRETRAINED"  # environment: where runs share pretrainings, if not in .state/pretrained
 STATE = Path(".state")  # checkpoints, MLflow's local store, logs: never in git or DVC

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar of ``total`` units; each call of what is yielded advances it by one, whatever its argument."""
+    """A bar of ``total`` units; what is yielded is told how many are done."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -22,4 +22,4 @@ def progress(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda _: bar.advance(task)
+        yield lambda done: bar.update(task, completed=done)

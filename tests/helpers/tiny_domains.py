@@ -244,15 +244,25 @@ class Project:
             self.bins / "target", [f"target-test-{i:03d}" for i in range(12)], np.arange(12.0), "test"
         )
 
-    def trainer(self, params: Params, method: str = "actupose", state: str = "state", seed: int = 0):
+    def trainer(
+        self,
+        params: Params,
+        method: str = "actupose",
+        state: str = "state",
+        seed: int = 0,
+        pretrained: Path | None = None,
+    ):
         run = RunParams.of(params, method, seed)
-        return open_trainer(run, params.compute, self.inputs, self.root / state)
+        return open_trainer(run, params.compute, self.inputs, self.root / state, (), pretrained)
 
     def train(self, params: Params, method: str = "actupose", state: str = "state") -> Path:
         """Train without a break; returns the run's folder."""
-        trainer = self.trainer(params, method, state)
+        return self.finish(self.trainer(params, method, state), state)
+
+    def finish(self, trainer, state: str = "state") -> Path:
+        """Train to the end; returns the run's folder."""
         trainer.run(*quiet())
-        out = self.root / "runs" / f"{state}-{method}"
+        out = self.root / "runs" / f"{state}-{trainer.params.method_name}"
         write_outputs(trainer, out)
         return out
 

@@ -10,7 +10,6 @@ from tiny_domains import run_until_stopped, tiny_params
 
 from actupose.training.checkpoint import (
     FORMAT,
-    checkpoint_key,
     load_checkpoint,
     newest_step,
     remove_checkpoints,
@@ -155,12 +154,3 @@ def test_removing_leaves_other_files(tmp_path):
     (tmp_path / "history.jsonl").write_text("{}")
     remove_checkpoints(tmp_path)
     assert names(tmp_path) == ["history.jsonl"]
-
-
-def test_the_key_depends_on_settings_content_and_order_and_not_on_names(tmp_path):
-    first, second, copy = tmp_path / "a", tmp_path / "b", tmp_path / "c"
-    first.write_bytes(b"1"), second.write_bytes(b"2"), copy.write_bytes(b"1")
-    key = checkpoint_key("{}", [first, second])
-    assert key == checkpoint_key("{}", [copy, second])
-    assert len({key, checkpoint_key("{} ", [first, second]), checkpoint_key("{}", [second, first])}) == 3
-    assert len(key) == 16

@@ -76,7 +76,7 @@ def predict_files(
         boxes: people of each picture by its name; None: one person that fills it.
         output: a folder; what an earlier prediction left there is replaced.
         options: how it is predicted, and what is written.
-        advance: told after every picture or frame.
+        advance: told after every picture or frame how many are done.
 
     Raises:
         UserError: nothing could be read, or ``output`` holds overlays of another origin.
@@ -86,7 +86,7 @@ def predict_files(
 
     def refuse(rejection: Rejection) -> None:
         refused.append(rejection)
-        advance(1)
+        advance(len(found) + len(refused))
 
     with (
         _filled(output) as folder,
@@ -97,7 +97,7 @@ def predict_files(
             found.append(people)
             if options.overlays:
                 overlays.add(frame, people)
-            advance(1)
+            advance(len(found) + len(refused))
         if not found:
             raise UserError(_nothing_read(refused))
         write_coco(folder / COCO, found, predictor.skeleton, options.min_confidence)

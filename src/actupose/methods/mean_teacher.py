@@ -8,7 +8,7 @@ matrices into the student's own view and drawn there: no heat map is warped and 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -52,6 +52,7 @@ from actupose.params import (
     PositiveInt,
     Settings,
     ascending,
+    plain_pretraining,
 )
 
 Images = Float[Tensor, "b 3 S S"]
@@ -110,6 +111,17 @@ class MeanTeacherParams(MethodParams):
     def needs_style_net(self) -> bool:
         """Whether images are restyled by AdaIN's net."""
         return self.style.kind == "adain"
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """Plain but for the look of the images."""
+        look = {"style": self.style.model_dump()} if self.restyles else {}
+        return plain_pretraining(self, self.weights.udape, self.weights.evalpose) | look
+
+    @property
+    def restyles(self) -> bool:
+        """Whether any image is given the look of the other domain."""
+        return self.style.kind != "none" and self.style.rate > 0
 
 
 class TargetDraws(NamedTuple):
@@ -187,8 +199,7 @@ class MeanTeacher:
 
     def wants_target(self, step: int) -> bool:
         """While it adapts, and before as well where source images take the target's look."""
-        style = self.params.style
-        return self.student.run.schedule.is_adapting(step) or (style.kind != "none" and style.rate > 0)
+        return self.student.run.schedule.is_adapting(step) or self.params.restyles
 
     def prepare(self, step: int) -> None:
         """The teacher begins as the student is, running statistics included."""

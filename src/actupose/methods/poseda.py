@@ -6,7 +6,7 @@ predicted keypoint, the features under each bone's two ends. Keypoints count by 
 prediction, bones by the product of their ends'. Supervision comes from the source alone.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.runtime import descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import MethodParams, NonNegativeFloat, PositiveInt
+from actupose.params import MethodParams, NonNegativeFloat, PositiveInt, plain_pretraining
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
 SOURCE, TARGET = 1, 0  # labels of the domains
@@ -41,6 +41,11 @@ class PosedaParams(MethodParams):
     def is_reproduction(self) -> bool:
         """It is our reading."""
         return False
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """Plain."""
+        return plain_pretraining(self)
 
 
 class PoseDA:

@@ -7,7 +7,7 @@ from positive heat maps, the second and third step share one forward of the feat
 target keypoints is read. Pretraining is under Adam, also where ``fidelity`` is ``reference``.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -31,6 +31,7 @@ from actupose.params import (
     PositiveFloat,
     PositiveInt,
     Settings,
+    plain_pretraining,
 )
 
 MOMENTUM = 0.9
@@ -65,6 +66,11 @@ class RegdaParams(MethodParams):
     head_lr: PositiveFloat
     decay: InverseDecay
     damping: Damping
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """Plain."""
+        return plain_pretraining(self)
 
     def network(self, shared: NetworkParams) -> NetworkParams:
         """The main head is as deep as the adversarial one."""

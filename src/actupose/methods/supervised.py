@@ -1,7 +1,7 @@
 """Supervised training on labelled images: all of source_only and oracle, one side of every adaptation."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
 from actupose.nets.pose_task import PoseTask
 from actupose.nets.runtime import Runtime, descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import Domain, MethodParams, NonNegativeFloat, RunParams
+from actupose.params import Domain, MethodParams, NonNegativeFloat, RunParams, plain_pretraining
 
 
 class SupervisedParams(MethodParams):
@@ -36,6 +36,11 @@ class SupervisedParams(MethodParams):
     def labelled_domain(self) -> Domain:
         """Whose labels are learned from."""
         return self.supervision
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """All of it is."""
+        return plain_pretraining(self, evalpose_weight=self.evalpose_weight)
 
     @model_validator(mode="after")
     def _target_has_no_scores(self) -> "SupervisedParams":

@@ -37,7 +37,7 @@ from actupose.params.data import (
     SurrealData,
     SurrealRawData,
 )
-from actupose.params.method import Domain, MethodParams, known_kinds, params_of
+from actupose.params.method import Domain, MethodParams, known_kinds, params_of, plain_pretraining
 from actupose.params.run import RunParams
 from actupose.params.training import (
     AugmentParams,
@@ -99,4 +99,5 @@ __all__ = [
     "load_params",
     "params_of",
     "parse_tree",
+    "plain_pretraining",
 ]

@@ -42,6 +42,14 @@ class MethodParams(Settings):
         """Whether images are restyled by AdaIN's net."""
         return False
 
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """What decides the steps before adaptation: kinds that say the same learn the same until then.
+
+        It may be all of the settings: then the pretraining serves no other run.
+        """
+        return self.model_dump()
+
     def network(self, shared: NetworkParams) -> NetworkParams:
         """The shared network with what the method sets on its own."""
         return shared
@@ -51,6 +59,18 @@ def known_kinds() -> list[str]:
     """Kinds that ``actupose.methods`` has a module for; none of them is imported."""
     folder = Path(__file__).parents[1] / "methods"
     return sorted(path.stem for path in folder.glob("[!_]*.py"))
+
+
+def plain_pretraining(
+    params: MethodParams, heatmap_weight: float = 1, evalpose_weight: float = 0
+) -> dict[str, Any]:
+    """Of a kind that until adaptation learns from labels alone, by these weights of its losses."""
+    return {
+        "labels": params.labelled_domain,
+        "weights": [float(heatmap_weight), float(evalpose_weight)],
+        "curriculum": params.curriculum.model_dump(),
+        "fidelity": params.fidelity,
+    }
 
 
 class _KindsInSchema:

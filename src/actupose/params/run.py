@@ -1,5 +1,6 @@
 """What a training run is made from: the params it reads and nothing else."""
 
+import json
 from typing import Literal, Self
 
 from actupose.params.base import NonNegativeInt, Settings
@@ -48,6 +49,12 @@ class RunParams(Settings):
             precision=params.compute.precision,
             every_epochs=params.evaluation.every_epochs,
         )
+
+    @property
+    def pretraining(self) -> str:
+        """What of them decides the steps before adaptation begins, as json."""
+        shared = self.model_dump(mode="json", exclude={"method_name", "method"})
+        return json.dumps(shared | {"pretraining": self.method.pretraining}, default=str)
 
     @property
     def skeleton(self) -> Skeleton:

@@ -42,7 +42,7 @@ def train_vae(
         poses: as :func:`pose_tensors` gives them.
         visible: which keypoints count.
         settings: widths, weight of the KL term, epochs, seed.
-        on_epoch: called with the number of each finished epoch.
+        on_epoch: told the number of finished epochs.
 
     Raises:
         UserError: the loss is not finite any more.
@@ -56,7 +56,7 @@ def train_vae(
             raise UserError(
                 f"the pose VAE's loss is not finite after epoch {epoch}; lower vae.lr = {settings.lr}"
             )
-        on_epoch(epoch)
+        on_epoch(epoch + 1)
     return vae.eval(), history
 
 

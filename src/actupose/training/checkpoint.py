@@ -9,7 +9,6 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,6 @@ KEPT = 2
 FORMAT = 1  # one more for every change that a reader of the one before would misread
 _HEADER = b"actupose checkpoint, format "
 _DIGEST_BYTES = hashlib.sha256().digest_size
-
-
-def checkpoint_key(settings: str, files: Iterable[Path]) -> str:
-    """16 hex digits of the settings (json), and of the content of code and input files."""
-    digest = hashlib.sha256(settings.encode())
-    for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> None:

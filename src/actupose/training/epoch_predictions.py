@@ -36,6 +36,12 @@ def gather_epoch_predictions(folder: Path, epochs: list[int], num_keypoints: int
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def copy_epoch_predictions(folder: Path, other: Path) -> None:
+    """Give another folder all that are saved in this one."""
+    if (folder / "epochs").exists():
+        shutil.copytree(folder / "epochs", other / "epochs", dirs_exist_ok=True)
+
+
 def remove_epoch_predictions(folder: Path) -> None:
     """Drop the saved epochs."""
     shutil.rmtree(folder / "epochs", ignore_errors=True)

@@ -5,26 +5,38 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from actupose.files import sha256_of, short_digest
 from actupose.nets.pose_model import save_model
 from actupose.params import ComputeParams, RunParams
 from actupose.tables import CURRICULUM, FLOW, HISTORY, epoch_predictions_schema, history_table, write_table
-from actupose.training.checkpoint import checkpoint_key, remove_checkpoints
+from actupose.training.checkpoint import remove_checkpoints
 from actupose.training.epoch_predictions import gather_epoch_predictions, remove_epoch_predictions
+from actupose.training.pretraining import Pretraining
 from actupose.training.trainer import Trainer
 from actupose.training.training_data import Inputs, input_files, open_training_data
 
 
 def open_trainer(
-    params: RunParams, compute: ComputeParams, inputs: Inputs, checkpoints: Path, code: Iterable[Path] = ()
+    params: RunParams,
+    compute: ComputeParams,
+    inputs: Inputs,
+    checkpoints: Path,
+    code: Iterable[Path] = (),
+    pretrained: Path | None = None,
 ) -> Trainer:
     """A trainer whose folder below ``checkpoints`` is named by method, seed and key.
 
-    ``code`` are the files whose content decides the weights: another one begins another run.
+    ``code`` are the files whose content decides the weights: another one begins another run. Below
+    ``pretrained`` lies what runs share until adaptation begins; None shares nothing.
     """
     data = open_training_data(params, inputs)  # before the key: it tells what is missing in one line
-    key = checkpoint_key(params.model_dump_json() + data.digest, [*code, *input_files(params, inputs)])
+    content = data.digest + "".join(map(sha256_of, [*code, *input_files(params, inputs)]))
+    key = short_digest((params.model_dump_json() + content).encode())
     folder = checkpoints / f"{params.method_name}-{params.seed}-{key}"
-    return Trainer(params, compute, data, folder, key)
+    pretraining = None
+    if pretrained is not None and params.schedule.pretrain_epochs > 0:
+        pretraining = Pretraining(pretrained, short_digest((params.pretraining + content).encode()))
+    return Trainer(params, compute, data, folder, key, pretraining)
 
 
 def write_outputs(trainer: Trainer, out: Path) -> None:

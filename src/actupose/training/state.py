@@ -1,6 +1,6 @@
 """What a run carries from step to step, as a value that saves and restores itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,25 +49,25 @@ class RunState:
         weights = [weight for network in self.method.networks.values() for weight in network.parameters()]
         return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
 
-    def save(self, folder: Path, key: str) -> None:
-        """Write a checkpoint."""
-        save_checkpoint(folder, self.step, {"key": key, **self._values()})
+    def save(self, folder: Path, key: str, only: Collection[str] | None = None) -> None:
+        """Write a checkpoint, of these parts alone."""
+        save_checkpoint(folder, self.step, {"key": key, **self._values(only)})
 
-    def restore(self, folder: Path, key: str) -> None:
-        """Go on from the newest usable checkpoint, if there is one."""
+    def restore(self, folder: Path, key: str, only: Collection[str] | None = None) -> None:
+        """Go on from the newest usable checkpoint, if there is one; other parts stay as they are."""
         saved = load_checkpoint(folder, key)
         if saved is None:
             return
-        for name, part in self._parts().items():
+        for name, part in self._parts(only).items():
             part.load_state_dict(saved["parts"][name])
         device = self.peaks.device
         self.step, self.peaks = saved["step"], saved["peaks"].to(device)
         self.sums = {name: value.to(device) for name, value in saved["sums"].items()}
         self.history, self.curriculum_rows = saved["history"], saved["curriculum_rows"]
 
-    def _values(self) -> dict[str, Any]:
+    def _values(self, only: Collection[str] | None) -> dict[str, Any]:
         return {
-            "parts": {name: part.state_dict() for name, part in self._parts().items()},
+            "parts": {name: part.state_dict() for name, part in self._parts(only).items()},
             "step": self.step,
             "peaks": self.peaks,
             "sums": self.sums,
@@ -75,12 +75,13 @@ class RunState:
             "curriculum_rows": self.curriculum_rows,
         }
 
-    def _parts(self) -> dict[str, Any]:
-        """Whatever has a state of its own."""
+    def _parts(self, only: Collection[str] | None) -> dict[str, Any]:
+        """Whatever has a state of its own, or what is named of it."""
         networks = {f"network {name}": part for name, part in self.method.networks.items()}
         optimizers = {f"optimizer {name}": part for name, part in self.method.optimizers.items()}
         curriculum = {"curriculum": self.curriculum} if self.curriculum is not None else {}
-        return {**networks, **optimizers, **curriculum}
+        parts = {**networks, **optimizers, **curriculum}
+        return {name: part for name, part in parts.items() if only is None or name in only}
 
 
 def terms_of(result: StepResult) -> Mapping[str, Tensor]:

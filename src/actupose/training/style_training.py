@@ -66,7 +66,7 @@ def train_style(
                 raise UserError(
                     f"the style net's loss is not finite at step {step}; lower style_net.lr = {settings.lr}"
                 )
-        on_step(step)
+        on_step(step + 1)
     return net.eval(), history
 
 

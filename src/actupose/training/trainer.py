@@ -21,6 +21,7 @@ from actupose.training.curriculum_state import CurriculumState
 from actupose.training.epoch_predictions import save_epoch_predictions, source_pck
 from actupose.training.method import build_method, model_info
 from actupose.training.prediction import predict_all
+from actupose.training.pretraining import Pretraining
 from actupose.training.runtime import start_runtime
 from actupose.training.state import RunState, terms_of
 from actupose.training.step_terms import StepTerms
@@ -45,17 +46,25 @@ class Trainer:
         compute: device, layout, workers: nothing that decides more than rounding.
         data: images and labels.
         folder: where checkpoints and saved predictions lie; this run's own.
-        key: names the run (:func:`~actupose.training.checkpoint.checkpoint_key`).
+        key: names the run (:func:`~actupose.training.run_files.open_trainer`).
+        pretraining: what it shares with other runs until adaptation begins, None to share nothing.
     """
 
     def __init__(
-        self, params: RunParams, compute: ComputeParams, data: TrainingData, folder: Path, key: str
+        self,
+        params: RunParams,
+        compute: ComputeParams,
+        data: TrainingData,
+        folder: Path,
+        key: str,
+        pretraining: Pretraining | None = None,
     ) -> None:
         self.params = params
         self.compute = compute
         self.data = data
         self.folder = folder
         self.key = key
+        self.pretraining = pretraining
         self.runtime = start_runtime(params, compute)
         self.info = model_info(params)
         self.method = build_method(params, self.runtime, data.style_net)
@@ -76,6 +85,8 @@ class Trainer:
             NonFiniteLossError: a loss term is NaN or infinite; the last checkpoint stays.
         """
         self.state.restore(self.folder, self.key)
+        if self.state.step == 0 and self.pretraining is not None:
+            self._take_over(self.pretraining, track, on_step)
         # Not from the step: a run stopped after an epoch's last step has that epoch still to finish.
         for epoch in range(len(self.state.history), self.params.schedule.epochs):
             speed = self._run_epoch(epoch, should_stop, on_step)
@@ -137,6 +148,16 @@ class Trainer:
         state.finish_epoch(metrics)
         track(epoch, metrics | {"samples_per_second": speed})
         self._save()
+        is_pretrained = self.state.step == self.params.schedule.first_adaptation_step
+        if self.pretraining is not None and is_pretrained and rank() == 0:
+            self.pretraining.leave(self.state, self.folder)
+
+    def _take_over(self, pretraining: Pretraining, track: Track, on_step: Callable[[int], None]) -> None:
+        """Tell of epochs that another run has trained as if they were this one's."""
+        pretraining.take_over(self.state, self.folder)
+        for epoch, metrics in enumerate(self.state.history):
+            track(epoch, metrics)
+        on_step(self.state.step)
 
     def _save(self) -> None:
         self._check_last_terms()
