@@ -68,10 +68,14 @@ class SurrealRawData(BodyData):
 
 
 class LspData(BodyData):
-    """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does."""
+    """Leeds Sports Pose; ``all`` trains and tests on the same 2000 photos, as the literature does.
+
+    ``development`` is for choices made by labels: it tests on the last 300 of the official training photos,
+    and opens no official test photo.
+    """
 
     corpus: Literal["lsp"]
-    split: Literal["official", "all"]
+    split: Literal["official", "all", "development"]
 
 
 class Human36mData(BodyData):

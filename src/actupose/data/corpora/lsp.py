@@ -21,6 +21,7 @@ KEYPOINTS = (
 )  # fmt: skip
 NUM_IMAGES = 2000
 NUM_TRAIN = 1000
+NUM_DEVELOPMENT = 700  # of these; the others stand in for the test photos
 
 
 def index_lsp(settings: LspData, skeleton: Skeleton) -> Iterator[Record | Rejection]:
@@ -31,7 +32,7 @@ def index_lsp(settings: LspData, skeleton: Skeleton) -> Iterator[Record | Reject
     """
     joints = read_joints(settings.root / "joints.mat")
     folder = (settings.root / "images").resolve()
-    for number in range(1, NUM_IMAGES + 1):
+    for number in range(1, (NUM_TRAIN if settings.split == "development" else NUM_IMAGES) + 1):
         name = f"im{number:04d}"
         origin = f"images/{name}.jpg"
         ids = {split: f"{split}/{name}" for split in _splits(number, settings)}
@@ -62,7 +63,8 @@ def read_joints(path: Path) -> np.ndarray:
 def _splits(number: int, settings: LspData) -> tuple[Split, ...]:
     if settings.split == "all":
         return ("train", "test")
-    return ("train",) if number <= NUM_TRAIN else ("test",)
+    num_train = NUM_DEVELOPMENT if settings.split == "development" else NUM_TRAIN
+    return ("train",) if number <= num_train else ("test",)
 
 
 def _label(joints: np.ndarray, skeleton: Skeleton) -> Label:
