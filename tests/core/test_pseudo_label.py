@@ -148,13 +148,8 @@ def paste_by_hand(image, center, half, source):
 @pytest.mark.parametrize("half", [2, 3])
 def test_a_patch_overwrites_its_box_with_the_box_at_the_source(center, source, half):
     images = torch.rand(2, 3, 12, 16)
-    pasted = pseudo_label.paste_patches(
-        images,
-        torch.tensor([center, center]),
-        torch.tensor([True, True]),
-        half,
-        torch.tensor([source, source]),
-    )
+    centers, sources = (torch.tensor([place, place], dtype=torch.float32) for place in (center, source))
+    pasted = pseudo_label.paste_patches(images, centers, torch.tensor([True, True]), half, sources)
     for before, after in zip(images.numpy(), pasted.numpy(), strict=True):
         np.testing.assert_array_equal(after, paste_by_hand(before, center, half, source))
 

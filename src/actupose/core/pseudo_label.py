@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple, get_args
 
 import torch
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from actupose.core.ranks import share
@@ -10,17 +11,14 @@ from actupose.core.ranks import share
 Gate = Literal["global", "per_keypoint"]
 
 
-def confidence_mask(confidence: Tensor, mask_ratio: float, gate: Gate) -> Tensor:
+def confidence_mask(confidence: Float[Tensor, "B K"], mask_ratio: float, gate: Gate) -> Bool[Tensor, "B K"]:
     """Keep what is strictly above the int(mask_ratio * n)-th smallest confidence.
 
     Args:
-        confidence: (B, K).
+        confidence: peaks.
         mask_ratio: 0 keeps all, 1 nothing.
         gate: ``global`` n = B * K, one threshold for the batch (UDAPE); ``per_keypoint`` n = B, one for each
             keypoint, so that hard keypoints keep their share.
-
-    Returns:
-        (B, K) bool.
 
     Raises:
         ValueError: the gate is unknown.
@@ -38,32 +36,32 @@ def confidence_mask(confidence: Tensor, mask_ratio: float, gate: Gate) -> Tensor
     return confidence > pool.sort(dim=0).values[masked - 1]
 
 
-def merge_views(keypoints_base: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
+def merge_views(
+    keypoints_base: Float[Tensor, "V B K 2"], confidence: Float[Tensor, "V B K"]
+) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
     """Merge the teacher's views of a sample.
 
     Args:
-        keypoints_base: (V, B, K, 2) keypoints of every view, brought to the base frame.
-        confidence: (V, B, K).
+        keypoints_base: of every view, brought to the base frame.
+        confidence: of every view.
 
     Returns:
-        points (B, K, 2), mean weighted by confidence, plain where no view is confident;
-        confidence (B, K), mean.
+        Points, their mean weighted by confidence, plain where no view is confident; mean confidence.
     """
     weight = confidence.clamp(min=1e-6)
     points = (keypoints_base * weight[..., None]).sum(0) / weight.sum(0)[..., None]
     return points, confidence.mean(0)
 
 
-def swap_flipped(keypoint_values: Tensor, flipped: Tensor, permutation: Tensor) -> Tensor:
+def swap_flipped(
+    keypoint_values: Shaped[Tensor, "B K *rest"], flipped: Bool[Tensor, "B"], permutation: Int64[Tensor, "K"]
+) -> Shaped[Tensor, "B K *rest"]:
     """Exchange left and right keypoints of mirrored samples.
 
     Args:
-        keypoint_values: (B, K, ...) coordinates, heat maps, confidences or masks.
-        flipped: (B,) bool.
-        permutation: (K,) int64, for each keypoint the position of its mirror partner.
-
-    Returns:
-        (B, K, ...).
+        keypoint_values: coordinates, heat maps, confidences or masks.
+        flipped: which samples are mirrored.
+        permutation: for each keypoint the position of its mirror partner.
     """
     mirrored = flipped.reshape(-1, *[1] * (keypoint_values.ndim - 1))
     return torch.where(mirrored, keypoint_values.index_select(1, permutation), keypoint_values)
@@ -73,14 +71,14 @@ class OcclusionDraws(NamedTuple):
     """What decides where a batch is covered, on its device.
 
     Attributes:
-        sample: (B,) in 0..1; below the rate a sample is covered.
-        keypoint: (B, K) in 0..1; the highest that qualifies is covered.
-        elsewhere_px: (B, 2) where the patch comes from.
+        sample: in 0..1; below the rate a sample is covered.
+        keypoint: in 0..1; the highest that qualifies is covered.
+        elsewhere_px: where the patch comes from.
     """
 
-    sample: Tensor
-    keypoint: Tensor
-    elsewhere_px: Tensor
+    sample: Float[Tensor, "B"]
+    keypoint: Float[Tensor, "B K"]
+    elsewhere_px: Float[Tensor, "B 2"]
 
 
 def draw_occlusion(
@@ -92,17 +90,19 @@ def draw_occlusion(
     return OcclusionDraws(chances[:, 0], chances[:, 1:], elsewhere_px.to(device, non_blocking=True))
 
 
-def choose_occluded(confidence: Tensor, threshold: float, rate: float, draws: OcclusionDraws) -> Tensor:
+def choose_occluded(
+    confidence: Float[Tensor, "B K"], threshold: float, rate: float, draws: OcclusionDraws
+) -> Bool[Tensor, "B K"]:
     """Choose for a share of the samples one confident keypoint to occlude.
 
     Args:
-        confidence: (B, K) of the teacher.
+        confidence: of the teacher.
         threshold: a keypoint qualifies from here on.
         rate: chance of a sample with a qualifying keypoint to be chosen.
         draws: of the batch.
 
     Returns:
-        (B, K) bool, at most one true in a row, uniform among the qualifying.
+        At most one true in a row, uniform among the qualifying.
     """
     qualifies = confidence >= threshold
     chosen = torch.where(qualifies, draws.keypoint, -1).argmax(1, keepdim=True)
@@ -111,32 +111,39 @@ def choose_occluded(confidence: Tensor, threshold: float, rate: float, draws: Oc
 
 
 def cover_keypoints(
-    images: Tensor, keypoints_px: Tensor, chosen: Tensor, half_size: int, elsewhere_px: Tensor
-) -> Tensor:
+    images: Float[Tensor, "share C S S"],
+    keypoints_px: Float[Tensor, "B K 2"],
+    chosen: Bool[Tensor, "B K"],
+    half_size: int,
+    elsewhere_px: Float[Tensor, "B 2"],
+) -> Float[Tensor, "share C S S"]:
     """Paste a patch from elsewhere in the image over the one chosen keypoint, if any, of each sample.
 
-    Images are this rank's share (B / ranks, C, S, S) of the batch, keypoints (B, K, 2), what is chosen (B, K)
-    and centres (B, 2) of the patches are of all of it.
+    Images are this rank's share of the batch; keypoints, what is chosen and the patches' centres are of all.
     """
     centers_px = torch.where(chosen[:, :, None], keypoints_px, 0.0).sum(dim=1)
     return paste_patches(images, share(centers_px), share(chosen.any(dim=1)), half_size, share(elsewhere_px))
 
 
 def paste_patches(
-    images: Tensor, centers: Tensor, active: Tensor, half_size: int, source_centers: Tensor
-) -> Tensor:
+    images: Float[Tensor, "B C H W"],
+    centers: Float[Tensor, "B 2"],
+    active: Bool[Tensor, "B"],
+    half_size: int,
+    source_centers: Float[Tensor, "B 2"],
+) -> Float[Tensor, "B C H W"]:
     """Overwrite a square box of each image with an equal box from elsewhere in the same image.
 
     Args:
-        images: (B, C, H, W).
-        centers: (B, 2) pixels, on the image; the box holds the pixels from center - half_size up to, not
+        images: stay as they are.
+        centers: pixels, on the image; the box holds the pixels from center - half_size up to, not
             including, center + half_size, clipped at the border.
-        active: (B,) bool; other rows stay as they are, and their centres may be anything.
+        active: other rows stay as they are, and their centres may be anything.
         half_size: whole pixels; 2 half_size is the side.
-        source_centers: (B, 2) pixels; where this box leaves the image, the border pixels repeat.
+        source_centers: pixels; where this box leaves the image, the border pixels repeat.
 
     Returns:
-        (B, C, H, W), a new tensor.
+        A new tensor.
     """
     num_images, channels, height, width = images.shape
     centers = torch.where(active[:, None], centers, 0.0)

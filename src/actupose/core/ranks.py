@@ -26,7 +26,7 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def share(batch: Tensor, dim: int = 0) -> Tensor:
+def share(batch: Shaped[Tensor, "..."], dim: int = 0) -> Shaped[Tensor, "..."]:
     """This rank's part of a whole batch."""
     return batch.chunk(world_size(), dim)[rank()] if world_size() > 1 else batch
 

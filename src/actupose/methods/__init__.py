@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from actupose.data.views import LabelledBatch
 from actupose.nets.pose_resnet import PoseResNet
+
+Stored = UInt8[Tensor, "share 3 S S"]  # images as they lie on disk, this rank's of the batch
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Method(Protocol):
     def prepare(self, step: int) -> None:
         """Called before the first step of every epoch."""
 
-    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
-        """Learn from one batch; ``target`` uint8 (B / ranks, 3, S, S) comes where the method wants it."""
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
+        """Learn from one batch; ``target`` comes where the method wants it."""
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""

@@ -39,7 +39,7 @@ from actupose.data.augment import (
     make_view,
 )
 from actupose.data.views import LabelledBatch, LabelledView, draw_base, student_images, teacher_images
-from actupose.methods import StepResult
+from actupose.methods import StepResult, Stored
 from actupose.methods.supervised import Student, weighted_sum
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.runtime import descend, set_rate
@@ -206,7 +206,7 @@ class MeanTeacher:
         if step == self.student.run.schedule.first_adaptation_step:
             self.teacher.load_state_dict(self.student.network.state_dict())
 
-    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
         """One step of the student, then one of the teacher."""
         student, augment = self.student, self.student.run.augment
         is_adapting, mix = student.run.schedule.is_adapting(step), self.draw_style(step)
@@ -246,7 +246,7 @@ class MeanTeacher:
         adapted = steps > self.student.run.schedule.first_adaptation_step
         return self.teacher if adapted else self.student.network
 
-    def draw_target(self, step: int, target: Tensor) -> TargetDraws:
+    def draw_target(self, step: int, target: Stored) -> TargetDraws:
         """Draws for a target batch, of whose stored images this rank has its share."""
         run, side = self.student.run, target.shape[-1]
         random = generator(run.seed, "target view", step)
@@ -258,7 +258,7 @@ class MeanTeacher:
         teacher = [draw_for_view(run.augment.teacher, batch, side, random) for _ in range(self.params.views)]
         return TargetDraws(base_from_stored, teacher, student, occlusion)
 
-    def draw_views(self, step: int, target: Tensor) -> TargetViews:
+    def draw_views(self, step: int, target: Stored) -> TargetViews:
         """The views that are drawn for a target batch."""
         base_from_stored, teacher, student, occlusion = self.draw_target(step, target)
         *seen, shown = (make_view(draws, base_from_stored, target.shape[-1]) for draws in (*teacher, student))

@@ -18,7 +18,7 @@ from actupose.core.indexing import index_columns
 from actupose.core.ranks import gather, share
 from actupose.core.schedule import warm_start
 from actupose.data.views import LabelledBatch
-from actupose.methods import StepResult
+from actupose.methods import StepResult, Stored
 from actupose.methods.supervised import Student
 from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
@@ -75,7 +75,7 @@ class PoseDA:
     def prepare(self, step: int) -> None:
         """Nothing."""
 
-    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
         """One step of student and classifiers together."""
         if target is None:
             return self.student.learn(step, batch, {"source": 1.0})

@@ -10,7 +10,7 @@ target keypoints is read. Pretraining is under Adam, also where ``fidelity`` is 
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from actupose.core.gradient import scale_gradient
@@ -18,7 +18,7 @@ from actupose.core.losses import regression_disparity
 from actupose.core.ranks import gather
 from actupose.core.schedule import inverse_decay, warm_start
 from actupose.data.views import LabelledBatch
-from actupose.methods import StepResult
+from actupose.methods import StepResult, Stored
 from actupose.methods.supervised import Student
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.regda_heads import build_adversarial_head
@@ -107,7 +107,7 @@ class RegDA:
     def prepare(self, step: int) -> None:
         """Nothing: the pretrained main head goes on."""
 
-    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
         """The three steps of the paper's section 4.3 (min on the source; max and min on the target)."""
         if target is None:
             return self.student.learn(step, batch, {"source": 1.0})
@@ -156,7 +156,7 @@ class RegDA:
         self,
         output: PoseOutput,
         adversarial_logits: Float[Tensor, "B K h w"],
-        visible: Tensor,
+        visible: Shaped[Tensor, "B K"],
         mode: Literal["min", "max"],
     ) -> Float[Tensor, ""]:
         """Regression disparity of the two heads, or its counterpart with false keypoints."""

@@ -17,7 +17,7 @@ from actupose.data.views import (
     labelled_view,
     student_images,
 )
-from actupose.methods import StepResult
+from actupose.methods import StepResult, Stored
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
 from actupose.nets.pose_task import PoseTask
 from actupose.nets.runtime import Runtime, descend, set_rate
@@ -88,7 +88,7 @@ class Student:
         view = draw_student_view(self.run.augment, batch.images, random)
         return labelled_view(self.run.augment, batch, view, self.task.permutation)
 
-    def target_view(self, step: int, target: Tensor) -> Float[Tensor, "b 3 S S"]:
+    def target_view(self, step: int, target: Stored) -> Float[Tensor, "b 3 S S"]:
         """The step's random view of target images, drawn as of labelled ones."""
         random = generator(self.run.seed, "target view", step)
         view = draw_student_view(self.run.augment, target, random)
@@ -133,7 +133,7 @@ class Supervised:
     def prepare(self, step: int) -> None:
         """Nothing."""
 
-    def step(self, step: int, batch: LabelledBatch, target: Tensor | None) -> StepResult:
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
         """One step of the student."""
         return self.student.learn(step, batch, self.weights)
 

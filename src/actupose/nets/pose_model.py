@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+from jaxtyping import Float, Int64, UInt8
 from pydantic import ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -21,8 +22,8 @@ from actupose.skeleton import SKELETONS, SkeletonName
 MIN_PEAK = 0.05  # METHODS 3
 
 
-def mean_peaks(confidence: Tensor) -> Tensor:
-    """(B,) mean over keypoints of peaks (B, K), each clamped to [0.05, 1]: what re-ranks (P2 3.1.2)."""
+def mean_peaks(confidence: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
+    """Mean over keypoints of peaks, each clamped to [0.05, 1]: what re-ranks (P2 3.1.2)."""
     return confidence.clamp(MIN_PEAK, 1).mean(dim=1)
 
 
@@ -61,15 +62,15 @@ class ModelInfo(Settings):
 
 
 class Prediction(NamedTuple):
-    """Keypoints (B, K, 2) in pixels of the network's input, confidence (B, K), arg-max cell (B, K)."""
+    """Keypoints in pixels of the network's input, confidence, arg-max cell."""
 
-    keypoints: Tensor
-    confidence: Tensor
-    cell: Tensor
+    keypoints: Float[Tensor, "B K 2"]
+    confidence: Float[Tensor, "B K"]
+    cell: Int64[Tensor, "B K"]
 
 
 class PoseModel(nn.Module):
-    """Network and decoding in one: images (B, 3, S, S), RGB in 0..1, to keypoints.
+    """Network and decoding in one: images, RGB in 0..1, to keypoints.
 
     ``bf16`` runs the network under autocast, as training may; decoding is in 32 bit.
     """
@@ -80,7 +81,7 @@ class PoseModel(nn.Module):
         self.info = info
         self.bf16 = bf16
 
-    def forward(self, images: Tensor) -> Prediction:
+    def forward(self, images: Float[Tensor, "B 3 S S"]) -> Prediction:
         """Predictions for a batch of images of the model's own size."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
             raw = self.network(images).heatmaps
@@ -88,9 +89,9 @@ class PoseModel(nn.Module):
 
 
 def predictions_from_output(
-    raw: Tensor, image_size: int, heatmap: HeatmapParams, cell: CellPlace = "centre"
+    raw: Float[Tensor, "B K h w"], image_size: int, heatmap: HeatmapParams, cell: CellPlace = "centre"
 ) -> Prediction:
-    """Decode raw network output (B, K, h, w) of square images ``image_size`` pixels wide."""
+    """Decode raw network output of square images ``image_size`` pixels wide."""
     heatmaps = heatmaps_from_output(raw, heatmap.loss, heatmap.sigma)
     keypoints_hm, confidence = decode(heatmaps, heatmap.decode)
     if cell == "corner":
@@ -130,8 +131,8 @@ def load_model(folder: Path) -> PoseModel:
 
 
 @torch.no_grad()
-def predict_batch(model: nn.Module, images: Tensor) -> Prediction:
-    """Predictions on the CPU for uint8 images (B, 3, S, S) on any device; the model is put in eval mode."""
+def predict_batch(model: nn.Module, images: UInt8[Tensor, "B 3 S S"]) -> Prediction:
+    """Predictions on the CPU for images on any device; the model is put in eval mode."""
     model.eval()
     prediction: Prediction = model(images.float() / 255)
     return Prediction(*(part.cpu() for part in prediction))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.rng import seeded_weights
@@ -15,15 +16,15 @@ _INIT_STD = 0.001
 
 
 class PoseOutput(NamedTuple):
-    """Raw head output (B, K, h, w), pooled backbone features (B, D), the head's input (B, C, h, w)."""
+    """Raw head output, pooled backbone features, the head's input."""
 
-    heatmaps: Tensor
-    features: Tensor
-    upsampled: Tensor
+    heatmaps: Float[Tensor, "B K h w"]
+    features: Float[Tensor, "B D"]
+    upsampled: Float[Tensor, "B C h w"]
 
 
 class PoseResNet(nn.Module):
-    """Images (B, 3, H, W), RGB in 0..1, to one raw heat map a keypoint.
+    """Images, RGB in 0..1, to one raw heat map a keypoint.
 
     Heat maps are H / 4 wide with four backbone stages, H / 2 with three.
     """
@@ -34,7 +35,7 @@ class PoseResNet(nn.Module):
         self.upsampling = _upsampling(self.backbone.channels, settings.deconv_channels)
         self.head = build_head(settings.deconv_channels, num_keypoints, settings.head_layers)
 
-    def forward(self, images: Tensor) -> PoseOutput:
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> PoseOutput:
         """Raw heat maps and pooled features of a batch."""
         features = self.backbone(images)
         upsampled = self.upsampling(features)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.core.ranks import gather, sum_gradients, world_size
@@ -42,8 +43,8 @@ class Runtime:
         """The precision of forward passes; decoding and losses stay outside."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def predict(self, network: nn.Module, images: Tensor) -> PoseOutput:
-        """What a pose network says of the whole batch, seeing this rank's images (B / ranks, 3, S, S).
+    def predict(self, network: nn.Module, images: Float[Tensor, "share 3 S S"]) -> PoseOutput:
+        """What a pose network says of the whole batch, seeing this rank's images.
 
         ``upsampled`` is of these images alone.
         """
@@ -52,7 +53,7 @@ class Runtime:
         return PoseOutput(gather(output.heatmaps), gather(output.features), output.upsampled.float())
 
 
-def descend(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
+def descend(loss: Float[Tensor, ""], *optimizers: torch.optim.Optimizer) -> None:
     """One step of the optimisers down the gradient of a loss on the whole batch."""
     for optimizer in optimizers:
         optimizer.zero_grad()

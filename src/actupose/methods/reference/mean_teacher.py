@@ -23,6 +23,7 @@ from actupose.core.pseudo_label import (
 )
 from actupose.core.ranks import share
 from actupose.data.augment import ViewDraws, make_view
+from actupose.methods import Stored
 from actupose.methods.mean_teacher import Images, MeanTeacher, PseudoLabels, TargetViews, Terms
 from actupose.methods.reference.geometry import render_labels, unwarp
 
@@ -46,7 +47,7 @@ class BasePseudoLabels(PseudoLabels):
 class ReferenceMeanTeacher(MeanTeacher):
     """Views, style and schedule of :class:`MeanTeacher`; labels and losses of the target in the base view."""
 
-    def draw_views(self, step: int, target: Tensor) -> ReferenceViews:
+    def draw_views(self, step: int, target: Stored) -> ReferenceViews:
         """The same draws, kept beside the views."""
         base_from_stored, teacher, student, occlusion = self.draw_target(step, target)
         every, side = [*teacher, student], target.shape[-1]
