@@ -167,7 +167,7 @@ BAD_MODELS = {
     "a missing key": (without(JSON, ["heatmap"]), unusable("model.json: heatmap: key is missing")),
     "a depth that is none": (
         with_value(JSON, ["network", "depth"], 19),
-        unusable("model.json: network.depth = 19: Input should be 18, 34, 50 or 101"),
+        unusable("model.json: network.depth = 19: Input should be 0, 1, 2, 18, 34, 50 or 101"),
     ),
     "NaN": (
         with_value(JSON, ["heatmap", "sigma"], float("nan")),

@@ -92,6 +92,7 @@ TINY = {
     "ingest": {"max_rejected_fraction": 0.01, "jpeg_quality": 95},
     "vae": {
         "hidden": [8], "latent": 2, "kl_weight": 0.01, "epochs": 3, "batch_size": 16, "lr": 0.001, "seed": 0,
+        "mask": 0.0, "score_kl": 0.0,
     },
     "bins": {"source": 6, "target": 6},
     "network": {

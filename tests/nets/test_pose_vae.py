@@ -6,7 +6,9 @@ import torch
 from actupose.nets.pose_vae import build_vae, kl_divergence, squared_error
 from actupose.params import VaeParams
 
-VAE = VaeParams(hidden=(12, 6), latent=3, kl_weight=0.1, epochs=1, batch_size=4, lr=0.01, seed=0)
+VAE = VaeParams(
+    hidden=(12, 6), latent=3, kl_weight=0.1, epochs=1, batch_size=4, lr=0.01, seed=0, mask=0, score_kl=0
+)
 
 
 def test_the_error_sums_over_visible_keypoints_and_is_rescaled_to_all():

@@ -3,8 +3,10 @@ import torch
 from tiny_domains import tiny_params
 from tiny_poses import normalised_table, small_set
 
+from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.nets.pose_vae import build_vae
+from actupose.scoring import pose_score
 from actupose.scoring.pose_score import load_vae, pose_tensors, save_vae, score_poses, train_vae
 from actupose.tables import HISTORY, read_table
 
@@ -22,7 +24,7 @@ def test_invisible_keypoints_are_zero_for_the_vae():
 def test_training_lowers_the_loss_and_tells_of_every_epoch():
     told = []
     _, history = train_vae(*pose_tensors(small_set()), VAE, told.append)
-    assert told == list(range(15))
+    assert told == list(range(1, 16))
     assert history[-1]["reconstruction"] < 0.8 * history[0]["reconstruction"]
     assert all(entry["kl"] >= 0 for entry in history)
 
@@ -61,6 +63,42 @@ def test_the_score_is_deterministic_and_rescaled_by_the_share_of_visible_keypoin
     by_hand = [float(errors[i][visible[i]].sum()) * 16 / int(visible[i].sum()) for i in range(8)]
     assert scores.tolist() == pytest.approx(by_hand, rel=1e-5)
     assert torch.equal(scores, score_poses(vae, poses, visible))
+
+
+def test_the_kl_term_counts_in_the_score_by_its_weight():
+    poses, visible = pose_tensors(small_set(8))
+    plain, weighted = (build_vae(16, VAE.model_copy(update={"score_kl": weight})) for weight in (0.0, 0.5))
+    mean, log_variance = weighted.encoder(poses).detach().double().chunk(2, dim=1)
+    prior = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    posterior = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    divergence = torch.distributions.kl_divergence(posterior, prior).sum(dim=1)
+    added = score_poses(weighted, poses, visible) - score_poses(plain, poses, visible)
+    torch.testing.assert_close(added.double(), 0.5 * divergence, rtol=1e-4, atol=1e-5)
+
+
+def test_training_hides_no_more_than_the_share_and_only_what_is_visible():
+    poses, visible = pose_tensors(small_set(400))
+    shown = pose_score._hide(poses + 1, visible, 0.5, generator(0, "test"))
+    kept = (shown != 0).reshape(400, 16, 2).all(dim=2)
+    assert torch.equal(shown[kept.repeat_interleave(2, 1)], (poses + 1)[kept.repeat_interleave(2, 1)])
+    hidden = (visible & ~kept).sum(dim=1) / visible.sum(dim=1)
+    assert hidden.min() == 0 and 0.4 < hidden.max() <= 0.55 and 0.2 < hidden.mean() < 0.3
+    assert torch.equal(kept[~visible], torch.ones_like(kept[~visible]))  # the ones put there are untouched
+
+
+def test_a_vae_trained_with_hidden_keypoints_minds_them_less():
+    poses, visible = pose_tensors(small_set(200))
+    whole = visible.all(dim=1)
+    partly = visible[whole].clone()
+    partly[:, ::3] = False
+    ratios = []
+    for mask in (0.0, 0.5):
+        settings = VAE.model_copy(update={"mask": mask, "epochs": 60, "hidden": (32,), "latent": 6})
+        vae, _ = train_vae(poses, visible, settings, lambda _: None)
+        hidden = poses[whole].masked_fill(~partly.repeat_interleave(2, dim=1), 0.0)
+        ratio = score_poses(vae, hidden, partly) / score_poses(vae, poses[whole], visible[whole])
+        ratios.append(float(ratio.median()))
+    assert ratios[1] < 0.7 * ratios[0]
 
 
 def test_a_pose_unlike_the_training_poses_scores_higher():

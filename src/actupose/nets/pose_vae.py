@@ -20,6 +20,7 @@ class PoseVae(nn.Module):
     def __init__(self, num_keypoints: int, settings: VaeParams) -> None:
         super().__init__()
         self.num_keypoints = num_keypoints
+        self.score_kl = settings.score_kl
         width = 2 * num_keypoints
         self.encoder = _mlp((width, *settings.hidden, 2 * settings.latent))
         self.decoder = _mlp((settings.latent, *reversed(settings.hidden), width))

@@ -17,7 +17,12 @@ from actupose.params.base import (
 
 
 class VaeParams(Settings):
-    """Pose VAE (P1 2.1)."""
+    """Pose VAE and its score (P1 2.1: ``mask`` and ``score_kl`` 0).
+
+    Training hides up to ``mask`` of a pose's visible keypoints from the encoder, which then bears with poses
+    that are hidden in part. The score is the reconstruction error plus ``score_kl`` times the KL term: with 1
+    the negative evidence lower bound, for a Gaussian of variance a half.
+    """
 
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     latent: PositiveInt
@@ -26,6 +31,8 @@ class VaeParams(Settings):
     batch_size: PositiveInt
     lr: PositiveFloat
     seed: NonNegativeInt
+    mask: Annotated[float, Field(ge=0, lt=1)]
+    score_kl: NonNegativeFloat
 
 
 class BinsParams(Settings):

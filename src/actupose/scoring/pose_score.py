@@ -72,7 +72,8 @@ def _train_epoch(
     totals = torch.zeros(2)
     for rows in torch.randperm(len(poses), generator=random).split(settings.batch_size):
         noise = torch.randn(len(rows), settings.latent, generator=random)
-        reconstruction, mean, log_variance = vae(poses[rows], noise)
+        shown = _hide(poses[rows], visible[rows], settings.mask, random) if settings.mask else poses[rows]
+        reconstruction, mean, log_variance = vae(shown, noise)
         error = squared_error(poses[rows], reconstruction, visible[rows]).mean()
         divergence = kl_divergence(mean, log_variance).mean()
         optimizer.zero_grad()
@@ -82,17 +83,35 @@ def _train_epoch(
     return {"reconstruction": float(totals[0]), "kl": float(totals[1])}
 
 
+def _hide(
+    poses: Float[Tensor, "B D"], visible: Bool[Tensor, "B K"], mask: float, random: torch.Generator
+) -> Float[Tensor, "B D"]:
+    """Poses of which up to the share ``mask`` of the visible keypoints is hidden, as many as a draw says."""
+    share = mask * torch.rand(len(poses), 1, generator=random)
+    place = torch.rand(visible.shape, generator=random).masked_fill(~visible, 2.0).argsort(1).argsort(1)
+    hidden = place < (share * visible.sum(dim=1, keepdim=True)).round()
+    return poses.masked_fill(hidden.repeat_interleave(2, dim=1), 0.0)
+
+
 @torch.no_grad()
 def score_poses(
     vae: PoseVae, poses: Float[Tensor, "N D"], visible: Bool[Tensor, "N K"]
 ) -> Float[Tensor, "N"]:
-    """Squared reconstruction error with the decoder fed the mean; high = little support."""
-    return torch.cat(
-        [
-            squared_error(batch, vae.decoder(vae.encode(batch)[0]), shown)
-            for batch, shown in zip(poses.split(SCORING_BATCH), visible.split(SCORING_BATCH), strict=True)
-        ]
-    )
+    """How little support a pose has; see :class:`~actupose.params.VaeParams`.
+
+    It is the squared reconstruction error, with the decoder fed the mean, and the settings' share of the KL
+    term.
+    """
+    batches = zip(poses.split(SCORING_BATCH), visible.split(SCORING_BATCH), strict=True)
+    return torch.cat([_score_batch(vae, batch, shown) for batch, shown in batches])
+
+
+def _score_batch(
+    vae: PoseVae, poses: Float[Tensor, "N D"], visible: Bool[Tensor, "N K"]
+) -> Float[Tensor, "N"]:
+    mean, log_variance = vae.encode(poses)
+    error = squared_error(poses, vae.decoder(mean), visible)
+    return error + vae.score_kl * kl_divergence(mean, log_variance) if vae.score_kl else error
 
 
 def save_vae(folder: Path, vae: PoseVae, settings: VaeParams, history: list[dict[str, float]]) -> None:
