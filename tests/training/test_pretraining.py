@@ -5,7 +5,7 @@ import os
 import pytest
 from tiny_domains import quiet, run_until_stopped, tiny_params
 
-from actupose.params import RunParams
+from actupose.params import MethodParams, RunParams
 from actupose.training import pretraining
 
 SHORT = {"epochs": 4, "pretrain_epochs": 2, "steps_per_epoch": 3, "batch_size": 6}
@@ -95,6 +95,13 @@ def test_what_pretraining_reads_makes_it_another(changes):
 def test_the_public_codes_arithmetic_is_a_pretraining_of_its_own():
     plain = {"augment__student__flip": 0.0, "augment__teacher__flip": 0.0}
     assert pretraining_of(**plain, methods__udape__fidelity="reference") != pretraining_of(**plain)
+
+
+def test_a_kind_that_says_nothing_shares_nothing_nor_does_a_run_that_adapts_at_once(project, pretrained):
+    assert MethodParams.model_construct(kind="new").pretraining is None
+    at_once = tiny_params(schedule={**SHORT, "pretrain_epochs": 0})
+    project.finish(project.trainer(at_once, "udape", pretrained=pretrained))
+    assert not pretrained.exists()
 
 
 def test_a_run_stopped_before_adaptation_leaves_nothing(project, pretrained):

@@ -43,12 +43,12 @@ class MethodParams(Settings):
         return False
 
     @property
-    def pretraining(self) -> dict[str, Any]:
+    def pretraining(self) -> dict[str, Any] | None:
         """What decides the steps before adaptation: kinds that say the same learn the same until then.
 
-        It may be all of the settings: then the pretraining serves no other run.
+        None shares nothing; so must a kind of which more than the student changes by then.
         """
-        return self.model_dump()
+        return None
 
     def network(self, shared: NetworkParams) -> NetworkParams:
         """The shared network with what the method sets on its own."""

@@ -51,8 +51,10 @@ class RunParams(Settings):
         )
 
     @property
-    def pretraining(self) -> str:
-        """What of them decides the steps before adaptation begins, as json."""
+    def pretraining(self) -> str | None:
+        """What of them decides the steps before adaptation begins, as json; None where none is shared."""
+        if self.schedule.pretrain_epochs == 0 or self.method.pretraining is None:
+            return None
         shared = self.model_dump(mode="json", exclude={"method_name", "method"})
         return json.dumps(shared | {"pretraining": self.method.pretraining}, default=str)
 

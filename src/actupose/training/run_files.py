@@ -34,7 +34,7 @@ def open_trainer(
     key = short_digest((params.model_dump_json() + content).encode())
     folder = checkpoints / f"{params.method_name}-{params.seed}-{key}"
     pretraining = None
-    if pretrained is not None and params.schedule.pretrain_epochs > 0:
+    if pretrained is not None and params.pretraining is not None:
         pretraining = Pretraining(pretrained, short_digest((params.pretraining + content).encode()))
     return Trainer(params, compute, data, folder, key, pretraining)
 
