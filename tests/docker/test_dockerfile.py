@@ -86,7 +86,11 @@ def test_what_images_install_beside_the_project_is_locked() -> None:
     named = project["dependencies"] + [line for extra in extras.values() for line in extra]
     assert {normal(Requirement(line).name) for line in named} <= locked()
     installed = set(re.findall(r"'\.\[([\w,]+)\]'", TEXT))
-    assert {name for group in installed for name in group.split(",")} == {"server", "cuda"} <= set(extras)
+    assert (
+        {name for group in installed for name in group.split(",")}
+        == {"server", "weights", "cuda"}
+        <= set(extras)
+    )
 
 
 def test_tools_tell_nobody() -> None:
