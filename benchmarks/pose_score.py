@@ -14,16 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from actupose.nets.pose_vae import PoseVae
+from actupose.nets.pose_vae import PoseVae, show
 from actupose.params import Params, VaeParams, load_params
 from actupose.scoring.pose_bins import SplitPoses
 from actupose.scoring.pose_score import pose_tensors, score_poses, train_vae
 from actupose.skeleton import SKELETONS
+from actupose.tables import keypoint_values, list_values
 
 SEEDS = (0, 1, 2)
 HIDDEN = 4
@@ -43,15 +45,11 @@ def load_poses(
 
 def pose_errors(path: Path) -> pd.Series:
     """Mean distance of a pose's visible keypoints, by sample id."""
-    table = pd.read_parquet(path)
-    predicted, true = (
-        np.stack(table[name].to_list()).reshape(len(table), -1, 2)
-        for name in ("keypoints_pred", "keypoints_true")
-    )
+    table = pq.read_table(path)
+    predicted, true = (keypoint_values(table, name) for name in ("keypoints_pred", "keypoints_true"))
     distance = np.linalg.norm(predicted - true, axis=2)
-    return pd.Series(
-        np.nanmean(np.where(np.stack(table["visible"].to_list()), distance, np.nan), axis=1), table.sample_id
-    )
+    errors = np.nanmean(np.where(list_values(table, "visible"), distance, np.nan), axis=1)
+    return pd.Series(errors, table.column("sample_id").to_pylist())
 
 
 def leave_one_out(vae: PoseVae) -> Score:
@@ -62,8 +60,8 @@ def leave_one_out(vae: PoseVae) -> Score:
         for k in range(visible.shape[1]):
             others = visible.clone()
             others[:, k] = False
-            shown = poses.masked_fill(~others.repeat_interleave(2, dim=1), 0.0)
-            error = (poses - vae.decoder(vae.encode(shown)[0])).square().unflatten(1, (-1, 2)).sum(dim=2)
+            mean, _ = vae.encode(show(poses, others))
+            error = (poses - vae.decoder(mean)).square().unflatten(1, (-1, 2)).sum(dim=2)
             total += error[:, k] * visible[:, k]
         return total / visible.sum(dim=1)
 
@@ -117,8 +115,8 @@ def judge(
     complete = visible.sum(dim=1) == visible.sum(dim=1).max()
     place = torch.rand(visible.shape, generator=torch.Generator().manual_seed(0)).masked_fill(~visible, 2)
     kept = (visible & (place.argsort(1).argsort(1) >= HIDDEN))[complete]
-    shown = poses[complete].masked_fill(~kept.repeat_interleave(2, dim=1), 0.0)
-    before, after = score(poses[complete], visible[complete]), score(shown, kept)
+    before = score(poses[complete], visible[complete])
+    after = score(show(poses[complete], kept), kept)
     return figures | {
         "hidden": found.corr(hidden, "spearman"),
         "4 hidden: ratio": float((after / before).median()),

@@ -37,6 +37,19 @@ def test_the_key_follows_the_code_that_decides_and_no_other(project, tmp_path):
     assert key() != before
 
 
+def test_the_key_depends_on_content_and_order_of_the_code_and_not_on_names(project, tmp_path):
+    first, second, copy = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    first.write_bytes(b"1"), second.write_bytes(b"2"), copy.write_bytes(b"1")
+    params = tiny_params()
+    run = RunParams.of(params, "udape", 0)
+
+    def key(*code):
+        return open_trainer(run, params.compute, project.inputs, project.root / "state", code).key
+
+    assert key(first, second) == key(copy, second) != key(second, first)
+    assert len(key(first)) == 16
+
+
 def test_other_methods_settings_are_not_in_the_key(project):
     key = project.trainer(tiny_params(), "udape").key
     assert project.trainer(tiny_params(methods__actupose__gamma=0.3, regda__margin=1.0), "udape").key == key

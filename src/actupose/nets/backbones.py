@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from actupose.errors import UserError
 from actupose.nets.efficientnet_lite import EfficientNetLite, load_weights, packaged_weights
-from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD, Colour, read_weights
+from actupose.nets.weights import IMAGE_MEAN, IMAGE_STD, Colour, load_renamed
 from actupose.params import NetworkParams
 
 if TYPE_CHECKING:  # slow to import: it is where a backbone is built, and not where settings are checked
@@ -72,7 +72,8 @@ def _build(settings: NetworkParams) -> Any:  # noqa: ANN401 - transformers types
         return kind(config)
     if settings.backbone == "resnet" and _is_torchvision(name):
         backbone = kind(config)
-        _load_torchvision(backbone, name)
+        # The classifier and stages above the last one are left out.
+        load_renamed(backbone, name, _torchvision_name, "a ResNet of network.depth and network.width")
         return backbone
     return _from_transformers(kind, config, name)
 
@@ -159,22 +160,6 @@ def _shape(config: "ResNetConfig", stages: int) -> tuple[object, ...]:
 
 def _is_torchvision(name: str) -> bool:
     return name.startswith("timm/") or name.endswith((".pth", ".pt", ".bin", ".safetensors"))
-
-
-def _load_torchvision(backbone: nn.Module, name: str) -> None:
-    """Weights named as in torchvision and timm; the classifier and stages above the last one are left out."""
-    found = {_torchvision_name(key): value for key, value in read_weights(name, "network.pretrained").items()}
-    wanted = backbone.state_dict()
-    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # not in every file
-    unfit = [
-        key for key in wanted.keys() - counters if key not in found or found[key].shape != wanted[key].shape
-    ]
-    if unfit:
-        raise UserError(
-            f"network.pretrained = {name!r}: not a ResNet of network.depth and network.width: "
-            f"{len(unfit)} of {len(wanted) - len(counters)} weights are missing or of another shape"
-        )
-    backbone.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})
 
 
 def _torchvision_name(key: str) -> str:

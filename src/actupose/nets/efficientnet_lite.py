@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from actupose.errors import UserError
-from actupose.nets.weights import read_weights
+from actupose.nets.weights import load_renamed
 
 
 class Stage(NamedTuple):
@@ -154,15 +154,7 @@ def load_weights(net: EfficientNetLite, name: str) -> None:
     Raises:
         UserError: it cannot be read, or is another network's.
     """
-    found = {_own_name(key): value for key, value in read_weights(name, "network.pretrained").items()}
-    wanted = net.state_dict()
-    unfit = [key for key, value in wanted.items() if key not in found or found[key].shape != value.shape]
-    if unfit:
-        raise UserError(
-            f"network.pretrained = {name!r}: not an EfficientNet-Lite of network.depth with network.width 1: "
-            f"{len(unfit)} of {len(wanted)} weights are missing or of another shape"
-        )
-    net.load_state_dict({key: found[key] for key in wanted})
+    load_renamed(net, name, _own_name, "an EfficientNet-Lite of network.depth with network.width 1")
 
 
 def _own_name(key: str) -> str:

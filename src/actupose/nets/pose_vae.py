@@ -46,6 +46,11 @@ def build_vae(num_keypoints: int, settings: VaeParams) -> PoseVae:
         return PoseVae(num_keypoints, settings)
 
 
+def show(poses: Float[Tensor, "B D"], visible: Bool[Tensor, "B K"]) -> Float[Tensor, "B D"]:
+    """Poses as :class:`PoseVae` takes them: zero where invisible."""
+    return torch.where(visible.repeat_interleave(2, dim=1), poses, 0.0)
+
+
 def squared_error(
     poses: Float[Tensor, "B D"], reconstruction: Float[Tensor, "B D"], visible: Bool[Tensor, "B K"]
 ) -> Float[Tensor, "B"]:

@@ -1,13 +1,14 @@
 """Pretrained weights by name, from a file or from the hub, and the colours they expect."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from actupose.errors import UserError
 
@@ -42,3 +43,29 @@ def read_weights(name: str, key: str) -> dict[str, Tensor]:
     if not isinstance(state, dict):
         raise UserError(f"{origin}: holds no weights by name")
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def load_renamed(net: nn.Module, name: str, own_name: Callable[[str], str], kind: str) -> None:
+    """Load the pose network's pretrained weights, whose names another library chose; what is over is left.
+
+    Args:
+        net: gets them.
+        name: as :func:`read_weights` takes it.
+        own_name: what ``net`` calls a weight of the file.
+        kind: what ``net`` is, for the error.
+
+    Raises:
+        UserError: they cannot be read, or are another network's.
+    """
+    found = {own_name(key): value for key, value in read_weights(name, "network.pretrained").items()}
+    wanted = net.state_dict()
+    counters = {key for key in wanted if key.endswith("num_batches_tracked")}  # not in every file
+    unfit = [
+        key for key in wanted.keys() - counters if key not in found or found[key].shape != wanted[key].shape
+    ]
+    if unfit:
+        raise UserError(
+            f"network.pretrained = {name!r}: not {kind}: "
+            f"{len(unfit)} of {len(wanted) - len(counters)} weights are missing or of another shape"
+        )
+    net.load_state_dict({key: found.get(key, value) for key, value in wanted.items()})

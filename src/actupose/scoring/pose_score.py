@@ -15,7 +15,7 @@ from torch import Tensor
 from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.files import atomic_path
-from actupose.nets.pose_vae import PoseVae, build_vae, kl_divergence, squared_error
+from actupose.nets.pose_vae import PoseVae, build_vae, kl_divergence, show, squared_error
 from actupose.nets.weight_file import write_weights
 from actupose.params import VaeParams
 from actupose.tables import HISTORY, history_table, list_values, write_table
@@ -27,7 +27,7 @@ def pose_tensors(normalised: pa.Table) -> tuple[Float[Tensor, "N D"], Bool[Tenso
     """Poses of a normalised table as :class:`PoseVae` takes them, and which keypoints are visible."""
     visible = torch.from_numpy(list_values(normalised, "visible"))
     poses = torch.from_numpy(list_values(normalised, "pose"))
-    return torch.where(visible.repeat_interleave(2, dim=1), poses, 0.0), visible
+    return show(poses, visible), visible
 
 
 def train_vae(
@@ -90,7 +90,7 @@ def _hide(
     share = mask * torch.rand(len(poses), 1, generator=random)
     place = torch.rand(visible.shape, generator=random).masked_fill(~visible, 2.0).argsort(1).argsort(1)
     hidden = place < (share * visible.sum(dim=1, keepdim=True)).round()
-    return poses.masked_fill(hidden.repeat_interleave(2, dim=1), 0.0)
+    return show(poses, ~hidden)
 
 
 @torch.no_grad()
