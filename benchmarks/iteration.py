@@ -47,7 +47,7 @@ def write_inputs(folder: Path, pictures: int, subject: Subject) -> Inputs:
     write_table(folder / "source" / "scores.parquet", make_table(SCORES, columns), SCORES)
     if net := subject.style_net():
         save_style(folder / "style", net, subject.style, [])
-    return Inputs(folder, folder, folder / "style")
+    return Inputs(folder, folder, folder / "vae", folder / "style")
 
 
 def shortened(run: RunParams, steps: int) -> RunParams:

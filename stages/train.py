@@ -13,7 +13,7 @@ import yaml
 
 from actupose.core.ranks import rank
 from actupose.errors import UserError
-from actupose.layout import BINS, INGESTED, PIPELINE, PRETRAINED, RUNS, STATE, STYLE
+from actupose.layout import BINS, INGESTED, PIPELINE, PRETRAINED, RUNS, STATE, STYLE, VAE
 from actupose.params import Params, RunParams
 from actupose.progress import progress
 from actupose.signals import StopRequest
@@ -33,7 +33,7 @@ def main() -> None:
     args = read_run_arguments(__doc__)
     params = args.params
     run = RunParams.of(params, args.method, args.seed)
-    inputs = Inputs(INGESTED, BINS, STYLE)
+    inputs = Inputs(INGESTED, BINS, VAE, STYLE)
     _become_ranks(run, inputs)
     stop = StopRequest()  # before the slow part: a signal at any moment ends the run in good order
     pretrained = Path(os.environ.get(PRETRAINED, STATE / "pretrained"))

@@ -191,3 +191,36 @@ def test_no_samples_make_no_pool():
 def test_a_sure_student_leaves_the_score_and_an_unsure_one_raises_it():
     found = curriculum.rerank(torch.tensor([3.0, 3.0, 1.0]), torch.tensor([1.0, 0.5, 0.05]))
     assert found.tolist() == pytest.approx([3, 6, 20])
+
+
+def test_a_peak_broadens_with_the_share_of_epochs_that_are_left():
+    assert [curriculum.broadened(0.25, epoch, 4) for epoch in range(4)] == [0.25, 0.25 / 0.75, 0.5, 1.0]
+
+
+def test_source_bins_match_the_frequency_of_target_scores():
+    scores = torch.tensor([1.0, 2.0, 3.0, 4.0])  # bins 0 0 | 1 1: up to 2, and beyond
+    bins = curriculum.assign_bins(scores, 2)
+    weights = curriculum.matching_weights(scores, bins, torch.tensor([0.0, 2.0, 2.5, 9.0, 9.0, 9.0]))
+    assert weights.tolist() == pytest.approx([2 * 2 / 6, 2 * 4 / 6])
+
+
+@few
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=20).filter(any), st.integers(1, 60), st.integers(0, 99))
+def test_every_sample_is_drawn_as_often_as_its_weight_says_to_the_next_whole_number(weights, count, seed):
+    weights = torch.tensor(weights, dtype=torch.float64)
+    drawn = curriculum.sample_pool(weights, count, generator(seed, "pool"))
+    assert len(drawn) == count
+    expected = count * weights / weights.sum()
+    assert ((drawn.bincount(minlength=len(weights)) - expected).abs() < 1 + 1e-6).all()
+
+
+def test_samples_without_weight_are_never_drawn():
+    weights = torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0])
+    for seed in range(20):
+        assert sorted(curriculum.sample_pool(weights, 4, generator(seed, "pool")).tolist()) == [1, 1, 3, 3]
+
+
+def test_systematic_sampling_is_right_on_average():
+    weights = torch.tensor([0.5, 1.5, 2.0])
+    pools = torch.cat([curriculum.sample_pool(weights, 2, generator(seed, "pool")) for seed in range(400)])
+    assert (pools.bincount(minlength=3) / 800).tolist() == pytest.approx([0.125, 0.375, 0.5], abs=0.04)

@@ -12,9 +12,8 @@ from actupose.errors import UserError
 from actupose.evaluation.evaluate import Evaluation
 from actupose.nets.pose_model import ModelInfo, load_model, save_model
 from actupose.nets.pose_resnet import build_network
-from actupose.nets.pose_vae import build_vae
 from actupose.params import Params
-from actupose.scoring.pose_score import load_vae, save_vae, score_poses
+from actupose.scoring.pose_score import load_vae, score_poses
 from actupose.skeleton import BODY16
 from actupose.tables import (
     PER_BIN,
@@ -35,7 +34,6 @@ PARAMS = tiny_params(evaluation__batch_size=5)
 def project(tmp_path) -> Project:
     """Data, a VAE and the model of a run, whose weights are random."""
     project = Project(tmp_path)
-    save_vae(project.vae, build_vae(16, PARAMS.vae), PARAMS.vae, [])
     info = ModelInfo(skeleton="body16", image_size=SIDE, network=PARAMS.network, heatmap=PARAMS.heatmap)
     network = build_network(16, PARAMS.network, 0)
     with torch.no_grad():

@@ -16,7 +16,9 @@ from actupose.data.image_store import write_images
 from actupose.evaluation.evaluate import Evaluation, evaluate
 from actupose.evaluation.evaluate import Inputs as EvaluateInputs
 from actupose.evaluation.predict import predict
+from actupose.nets.pose_vae import build_vae
 from actupose.params import Params, RunParams, check_params
+from actupose.scoring.pose_score import save_vae
 from actupose.skeleton import BODY16
 from actupose.tables import SCORES, make_table, model_predictions_schema, samples_schema, write_table
 from actupose.training.run_files import open_trainer, write_outputs
@@ -55,6 +57,12 @@ _UNIFORM = {"name": "uniform", "num_bins": 6}
 _HARD = {"name": "hard_mining", "num_bins": 6, "hard_fraction": 0.33}
 _ACTIVE = {
     "name": "active", "num_bins": 6, "pace": 2.0, "sigma": 0.25, "score_axis": "rank", "confidence": "online",
+}  # fmt: skip
+
+
+MATCHED = {
+    "name": "active_sampling", "num_bins": 6, "pace": 1.0, "sigma": 0.25, "score_axis": "rank",
+    "confidence": "online", "clock": "adaptation", "floor": 0.1, "broadens": True, "target_share": 0.5,
 }  # fmt: skip
 
 
@@ -231,7 +239,7 @@ class Project:
     def __init__(self, root: Path, write: bool = True) -> None:
         self.root = root
         self.ingested, self.bins, self.vae = root / "ingested", root / "bins", root / "vae"
-        self.inputs = Inputs(self.ingested, self.bins, root / "style")
+        self.inputs = Inputs(self.ingested, self.bins, self.vae, root / "style")
         self.predictions = root / "predictions.parquet"
         if write:
             self._write()
@@ -244,6 +252,8 @@ class Project:
         write_scores(
             self.bins / "target", [f"target-test-{i:03d}" for i in range(12)], np.arange(12.0), "test"
         )
+        settings = tiny_params().vae
+        save_vae(self.vae, build_vae(NUM_KEYPOINTS, settings), settings, [])
 
     def trainer(
         self,

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from tiny_domains import quiet, run_until_stopped, tiny_params
+from tiny_domains import MATCHED, quiet, run_until_stopped, tiny_params
 
 from actupose.params import MethodParams, RunParams
 from actupose.training import pretraining
@@ -32,9 +32,10 @@ def finish_counting(project, trainer):
     return outputs(project.finish(trainer, "sharing")), len(steps)
 
 
-@pytest.mark.parametrize("method", ["udape", "poseda", "udape_again"])
+@pytest.mark.parametrize("method", ["udape", "poseda", "udape_again", "udape_matched"])
 def test_a_run_that_takes_over_writes_what_one_that_trained_through_writes(project, pretrained, method):
-    settings = params(methods__udape_again=params().model_dump(mode="json")["methods"]["udape"])
+    udape = params().model_dump(mode="json")["methods"]["udape"]
+    settings = params(methods__udape_again=udape, methods__udape_matched=udape | {"curriculum": MATCHED})
     alone = outputs(project.train(settings, method, "alone"))
     project.finish(project.trainer(settings, "source_only", pretrained=pretrained))
     trainer = project.trainer(settings, method, "sharing", pretrained=pretrained)

@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_domains import SIDE, draw_picture, quiet, run_until_stopped, tiny_params, tiny_poses, write_scores
+from tiny_domains import (
+    MATCHED,
+    SIDE,
+    draw_picture,
+    quiet,
+    run_until_stopped,
+    tiny_params,
+    tiny_poses,
+    tiny_tree,
+    write_scores,
+)
 
 from actupose.core.device import emulates_bf16
 from actupose.data.image_store import write_images
 from actupose.errors import UserError
 from actupose.nets.pose_model import PoseModel, load_model
+from actupose.scoring.pose_score import score_keypoints
 from actupose.tables import CURRICULUM, epoch_predictions_schema, keypoint_values, read_table
 from actupose.training.checkpoint import load_checkpoint
 from actupose.training.prediction import predict_all
@@ -33,15 +44,20 @@ def no_labels():
     return np.full((30, 16, 2), np.nan, np.float32), np.zeros((30, 16), bool)
 
 
+def matched():
+    """A method whose curriculum follows the poses that it finds on the target."""
+    return {"methods__matched": tiny_tree()["methods"]["actupose"] | {"curriculum": MATCHED}}
+
+
 def grow(params, project, method, steps):
     trainer = project.trainer(params, method, f"grow{steps}")
     run_until_stopped(trainer, steps)
     return trainer.method
 
 
-@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape", "actupose"])
+@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape", "actupose", "matched"])
 def test_target_labels_do_not_change_the_model(project, method):
-    params = tiny_params(schedule=SHORT, evaluation__every_epochs=2)
+    params = tiny_params(schedule=SHORT, evaluation__every_epochs=2, **matched())
     model = model_bytes(project.train(params, method, "labelled"))
     project.relabel_target(*nonsense_labels())
     assert model_bytes(project.train(params, method, "nonsense")) == model
@@ -268,6 +284,25 @@ def test_only_drawn_samples_are_trained_on(project):
     trainer.run(*quiet())
     hardest = set(trainer.data.vae_scores.argsort()[-8:].tolist())
     assert seen == hardest  # 36 draws of 8 samples see them all
+
+
+def test_the_matched_curriculum_counts_the_surer_half_of_the_poses_found_on_the_target(project):
+    scores = np.linspace(17, 21, 24)  # about what the VAE gives to this network's poses
+    write_scores(project.bins / "source", [f"source-train-{i:03d}" for i in range(24)], scores, "train")
+    params = tiny_params(methods__actupose__curriculum=MATCHED)
+    trainer = project.trainer(params)
+    run_until_stopped(trainer, 3)  # adaptation begins
+    model = PoseModel(trainer.network, trainer.info)
+    found = predict_all(model, trainer.data.target, torch.device("cpu"), workers=0)
+    surer = found.confidence.mean(dim=1).argsort()[-10:]  # of 18, down to the lower median
+    found_scores = score_keypoints(trainer.data.vae, found.keypoints[surer]).numpy()
+    bins = np.searchsorted(scores[[3, 7, 11, 15, 19]], found_scores)  # the hardest of each bin but the last
+    assert len(set(bins)) > 2
+    trainer = project.trainer(params)
+    run_until_stopped(trainer, 1)
+    assert trainer.state.curriculum.matching.tolist() == pytest.approx(
+        [6 / 10 * (bins == number).sum() for number in range(6)]
+    )
 
 
 def test_active_keeps_the_peaks_of_samples_it_did_not_see_again(project):

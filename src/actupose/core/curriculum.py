@@ -1,6 +1,7 @@
 """Curricula: bins of equal count by score, bin weights for an epoch, and the samples drawn (P1 2.2; P2 3.1).
 
-These run once an epoch on the CPU; bins and epochs count from 0, bin 0 is the easiest.
+These run once an epoch on the CPU; bins and epochs count from 0, bin 0 is the easiest. What no paper has says
+so: ``broadened``, ``matching_weights``, ``sample_pool``.
 """
 
 import math
@@ -92,6 +93,30 @@ def active_weights(
     return torch.exp(-((bin_scores - peak) ** 2) / (2 * sigma**2))
 
 
+def broadened(sigma: float, epoch: int, epochs: int) -> float:
+    """Width of a peak that ends as wide as all bins: sigma / (1 - epoch / epochs) (ours)."""
+    return sigma / (1 - epoch / epochs)
+
+
+def matching_weights(
+    source_scores: Float[Tensor, "N"], bins: Int64[Tensor, "N"], target_scores: Float[Tensor, "M"]
+) -> Float[Tensor, "Nb"]:
+    """Weights by which source bins are as frequent as poses like theirs are in the target (ours).
+
+    Args:
+        source_scores: of the VAE, which ``bins`` sort.
+        bins: equal counts.
+        target_scores: of poses predicted on target photos, by the same VAE; at least one.
+
+    Returns:
+        Mean 1. A target pose beyond the source's hardest counts for the last bin.
+    """
+    num_bins = int(bins.max()) + 1
+    hardest = torch.full((num_bins,), -torch.inf).scatter_reduce(0, bins, source_scores.float(), "amax")
+    counts = torch.bucketize(target_scores.float(), hardest[:-1]).bincount(minlength=num_bins)
+    return counts * num_bins / counts.sum()
+
+
 def hard_mining_weights(num_bins: int, hard_fraction: float) -> Float[Tensor, "Nb"]:
     """VAE-HM (P1): 1 for the hardest round(hard_fraction * num_bins) bins, at least one."""
     hard = max(round(hard_fraction * num_bins), 1)
@@ -149,6 +174,29 @@ def draw_pool(
     place_in_bin = torch.arange(len(bins)) - (available.cumsum(0) - available)[bins[by_bin]]
     drawn = by_bin[place_in_bin < counts[bins[by_bin]]]
     return drawn[torch.randperm(len(drawn), generator=generator)]
+
+
+def sample_pool(
+    weights: Float[Tensor, "N"], count: int, generator: torch.Generator
+) -> Int64[Tensor, "count"]:
+    """Draw samples in proportion to their weights, as evenly as whole numbers allow (systematic sampling).
+
+    A sample of weight w is drawn floor or ceil(count * w / sum) times: a narrow peak repeats what it holds
+    and leaves the pool's size as it is.
+
+    Args:
+        weights: not negative, not all 0, on the CPU.
+        count: samples to draw.
+        generator: CPU generator; equal generators give equal pools.
+
+    Returns:
+        Positions of samples, in random order.
+    """
+    shuffled = torch.randperm(len(weights), generator=generator)
+    edges = weights[shuffled].double().cumsum(0)
+    places = (torch.arange(count) + torch.rand(1, generator=generator).double()) * (edges[-1] / count)
+    drawn = shuffled[torch.searchsorted(edges, places, right=True).clamp(max=len(weights) - 1)]
+    return drawn[torch.randperm(count, generator=generator)]
 
 
 def rerank(vae_scores: Float[Tensor, "N"], mean_peaks: Float[Tensor, "N"]) -> Float[Tensor, "N"]:

@@ -18,7 +18,7 @@ from actupose.data.dataset import Domain, Labels
 from actupose.evaluation.predictions import ModelPredictions, SplitPredictions
 from actupose.evaluation.summary import NO_BIN, Truth, pck_all, per_bin_table, pose_errors, summarise
 from actupose.params import Params
-from actupose.scoring.pose_score import load_vae, score_poses
+from actupose.scoring.pose_score import load_vae, score_keypoints, score_poses
 from actupose.skeleton import SKELETONS
 from actupose.tables import (
     SCORES,
@@ -155,10 +155,7 @@ def _labelled_bins(params: Params, vae: Path, labels: Labels) -> tuple[Tensor, i
 
 
 def _predicted_bins(params: Params, vae: Path, predicted: SplitPredictions) -> tuple[Tensor, int]:
-    visible = torch.ones_like(predicted.confidence, dtype=torch.bool)
-    poses, _, _ = normalise_poses(predicted.keypoints, visible)
-    poses = poses.nan_to_num(nan=0.0)  # all keypoints in one place: a pose without size
-    scores = score_poses(load_vae(vae), poses.flatten(1), visible)
+    scores = score_keypoints(load_vae(vae), predicted.keypoints)
     num_bins = min(params.bins.target, len(scores))
     return assign_bins(scores, num_bins), num_bins
 

@@ -17,9 +17,12 @@ from actupose.params.base import (
 )
 from actupose.params.curriculum import (
     ActiveCurriculum,
+    ActiveSamplingCurriculum,
     Curriculum,
     HardMiningCurriculum,
+    PeakCurriculum,
     ProgressiveCurriculum,
+    RandomShareCurriculum,
     UniformCurriculum,
 )
 from actupose.params.data import (
@@ -54,6 +57,7 @@ from actupose.params.tree import ComputeParams, Params, TrainParams, check_param
 
 __all__ = [
     "ActiveCurriculum",
+    "ActiveSamplingCurriculum",
     "AugmentParams",
     "BinsParams",
     "CocoData",
@@ -78,9 +82,11 @@ __all__ = [
     "NonNegativeFloat",
     "OptimParams",
     "Params",
+    "PeakCurriculum",
     "PositiveFloat",
     "PositiveInt",
     "ProgressiveCurriculum",
+    "RandomShareCurriculum",
     "RhdData",
     "RunParams",
     "ScheduleParams",

@@ -38,6 +38,11 @@ class MethodParams(Settings):
         return True
 
     @property
+    def needs_pose_vae(self) -> bool:
+        """Whether poses found on the target are scored while it trains."""
+        return self.curriculum.needs_pose_vae
+
+    @property
     def needs_style_net(self) -> bool:
         """Whether images are restyled by AdaIN's net."""
         return False
@@ -68,7 +73,7 @@ def plain_pretraining(
     return {
         "labels": params.labelled_domain,
         "weights": [float(heatmap_weight), float(evalpose_weight)],
-        "curriculum": params.curriculum.model_dump(),
+        "curriculum": params.curriculum.pretraining,
         "fidelity": params.fidelity,
     }
 

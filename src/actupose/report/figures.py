@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from actupose.params import ActiveCurriculum, Curriculum, Params
+from actupose.params import Curriculum, Params, PeakCurriculum
 from actupose.report import gallery
 from actupose.report.aggregate import Comparison, history_curves, per_bin_curves
 from actupose.report.photos import choose_photos
@@ -155,7 +155,7 @@ def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigu
     schedules = {
         m: pd.concat([run.curriculum for run in evidence.runs if run.method == m]) for m in scheduled
     }
-    with_peak = [m for m in scheduled if isinstance(curricula[m], ActiveCurriculum)]
+    with_peak = [m for m in scheduled if isinstance(curricula[m], PeakCurriculum)]
     caption = (
         "Source samples drawn from each bin in each epoch, mean over seeds"
         f"{''.join(_pace(m, curricula[m]) for m in with_peak)}. Compare P2 figure 5."
@@ -178,7 +178,7 @@ def _schedule_figures(evidence: Evidence, params: Params) -> Iterator[ReportFigu
 
 
 def _pace(method: str, curriculum: Curriculum) -> str:
-    assert isinstance(curriculum, ActiveCurriculum)
+    assert isinstance(curriculum, PeakCurriculum)
     return f"; {method}: num_bins {curriculum.num_bins}, pace {curriculum.pace:g}, sigma {curriculum.sigma:g}"
 
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from actupose.core.pose import normalise_poses
 from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.files import atomic_path
@@ -104,6 +105,13 @@ def score_poses(
     """
     batches = zip(poses.split(SCORING_BATCH), visible.split(SCORING_BATCH), strict=True)
     return torch.cat([_score_batch(vae, batch, shown) for batch, shown in batches])
+
+
+def score_keypoints(vae: PoseVae, keypoints_px: Float[Tensor, "N K 2"]) -> Float[Tensor, "N"]:
+    """Score predicted poses, in pixels and all visible; one with all keypoints in one place as a point."""
+    visible = torch.ones(keypoints_px.shape[:2], dtype=torch.bool)
+    poses, _, _ = normalise_poses(keypoints_px, visible)
+    return score_poses(vae, poses.nan_to_num(nan=0.0).flatten(1), visible)
 
 
 def _score_batch(

@@ -13,7 +13,7 @@ from actupose.training.checkpoint import remove_checkpoints
 from actupose.training.epoch_predictions import gather_epoch_predictions, remove_epoch_predictions
 from actupose.training.pretraining import Pretraining
 from actupose.training.trainer import Trainer
-from actupose.training.training_data import Inputs, input_files, open_training_data
+from actupose.training.training_data import Inputs, adaptation_files, input_files, open_training_data
 
 
 def open_trainer(
@@ -31,7 +31,8 @@ def open_trainer(
     """
     data = open_training_data(params, inputs)  # before the key: it tells what is missing in one line
     content = data.digest + "".join(map(sha256_of, [*code, *input_files(params, inputs)]))
-    key = short_digest((params.model_dump_json() + content).encode())
+    later = "".join(map(sha256_of, adaptation_files(params, inputs)))
+    key = short_digest((params.model_dump_json() + content + later).encode())
     folder = checkpoints / f"{params.method_name}-{params.seed}-{key}"
     pretraining = None
     if pretrained is not None and params.pretraining is not None:

@@ -17,6 +17,7 @@ from actupose.data.views import LabelledBatch
 from actupose.nets.pose_model import PoseModel, Prediction, mean_peaks
 from actupose.nets.pose_resnet import PoseResNet
 from actupose.params import ComputeParams, RunParams
+from actupose.scoring.pose_score import score_keypoints
 from actupose.training.curriculum_state import CurriculumState
 from actupose.training.epoch_predictions import save_epoch_predictions, source_pck
 from actupose.training.method import build_method, model_info
@@ -110,6 +111,7 @@ class Trainer:
         state, schedule, first_step = self.state, self.params.schedule, self.state.step
         if first_step == epoch * schedule.steps_per_epoch:
             self.method.prepare(first_step)
+            self._look_at_target(epoch)
         pool = self._pool(epoch)
         started = saved = time.monotonic()
         for labelled, target in self._batches(epoch, pool):
@@ -142,7 +144,7 @@ class Trainer:
         metrics["learning_rate"] = self.method.rate(epoch * steps)
         if state.curriculum is not None:
             metrics |= state.curriculum.metrics(epoch)
-            state.curriculum.finish_epoch(self._confidence(state.curriculum))
+            state.curriculum.finish_epoch(epoch, self._confidence(state.curriculum, epoch))
         if epoch in self.evaluated_epochs:
             metrics |= self._validate(epoch)
         state.finish_epoch(metrics)
@@ -203,9 +205,18 @@ class Trainer:
                 samples += f"; target samples {_named(self.data.target, last.target)}"
             raise NonFiniteLossError(f"step {last.step}: {bad}; samples {samples}")
 
-    def _confidence(self, curriculum: CurriculumState) -> Tensor:
+    def _look_at_target(self, epoch: int) -> None:
+        """Tell the curriculum what poses the model finds on the target, where it asks."""
+        curriculum, vae = self.state.curriculum, self.data.vae
+        if curriculum is None or vae is None or not curriculum.needs_target(epoch):
+            return
+        found = self._predict(self._model(self.network), self.data.target)
+        is_sure = mean_peaks(found.confidence) >= mean_peaks(found.confidence).median()
+        curriculum.match(score_keypoints(vae, found.keypoints[is_sure]))
+
+    def _confidence(self, curriculum: CurriculumState, epoch: int) -> Tensor:
         """(N,) mean peak of every labelled sample in the finished epoch, NaN where unknown."""
-        if not curriculum.needs_full_pass:
+        if not curriculum.needs_full_pass(epoch):
             return self.state.peaks.cpu()
         student = self._model(self.method.networks["student"])
         return mean_peaks(self._predict(student, self.data.labelled).confidence)
@@ -241,4 +252,4 @@ def _curriculum(params: RunParams, vae_scores: Tensor | None) -> CurriculumState
     """Curriculum over the labelled samples; None for the oracle, whose samples have no score."""
     if vae_scores is None:
         return None
-    return CurriculumState(params.method.curriculum, params.schedule.epochs, vae_scores)
+    return CurriculumState(params.method.curriculum, params.schedule, vae_scores)
