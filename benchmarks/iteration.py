@@ -45,7 +45,7 @@ def write_inputs(folder: Path, pictures: int, subject: Subject) -> Inputs:
         "bin": np.arange(pictures) * subject.run.method.curriculum.num_bins // pictures,
     }
     write_table(folder / "source" / "scores.parquet", make_table(SCORES, columns), SCORES)
-    if net := subject.style_net():
+    if net := subject.nets().style:
         save_style(folder / "style", net, subject.style, [])
     return Inputs(folder, folder, folder / "vae", folder / "style")
 

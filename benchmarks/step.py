@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from turns import median_ms
 
 from actupose.data.views import LabelledBatch
-from actupose.methods import Method, StepResult
+from actupose.methods import HelperNets, Method, StepResult
 from actupose.nets.runtime import Runtime, descend
 from actupose.nets.style_net import StyleNet, style_levels
 from actupose.params import ComputeParams, RunParams, StyleNetParams, check_params
@@ -35,11 +35,11 @@ class Subject:
     compute: ComputeParams
     style: StyleNetParams
 
-    def style_net(self) -> StyleNet | None:
-        """Of the settings' architecture, with random weights."""
+    def nets(self) -> HelperNets:
+        """AdaIN's of the settings' architecture, with random weights."""
         if not self.run.method.needs_style_net:
-            return None
-        return StyleNet(style_levels(self.style)).eval().requires_grad_(False)
+            return HelperNets()
+        return HelperNets(style=StyleNet(style_levels(self.style)).eval().requires_grad_(False))
 
     def runtime(self, *, compiled: bool) -> Runtime:
         """Device, precision and layout."""
@@ -57,7 +57,7 @@ def subject_of(preset: str | None, method: str, settings: Sequence[str]) -> Subj
 
 def make_step(subject: Subject, runtime: Runtime) -> Callable[[int], StepResult]:
     """A whole training step of new networks on one batch of random images."""
-    return batch_step(build_method(subject.run, runtime, subject.style_net()), subject.run, runtime)
+    return batch_step(build_method(subject.run, runtime, subject.nets()), subject.run, runtime)
 
 
 def batch_step(method: Method, run: RunParams, runtime: Runtime) -> Callable[[int], StepResult]:
@@ -79,7 +79,7 @@ def batch_step(method: Method, run: RunParams, runtime: Runtime) -> Callable[[in
 
 def make_floor(subject: Subject, runtime: Runtime) -> Callable[[int], None]:
     """Only the passes, the sum of the heat maps as the loss."""
-    method, run = build_method(subject.run, runtime, subject.style_net()), subject.run
+    method, run = build_method(subject.run, runtime, subject.nets()), subject.run
     images = torch.rand(run.schedule.batch_size, 3, run.image_size, run.image_size, device=runtime.device)
     student, adapts = method.networks["student"], method.wants_target(0)
     for group in method.optimizers["student"].param_groups:

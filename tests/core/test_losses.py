@@ -221,3 +221,20 @@ def test_regression_disparity_teaches_the_adversary_alone():
     losses.regression_disparity(pred, adversary, torch.ones(1, 2), "min").backward()
     assert pred.grad is None
     assert adversary.grad.abs().sum() > 0
+
+
+def test_a_weighted_mean_passes_over_what_weighs_nothing():
+    values = torch.tensor([1.0, 4.0, math.nan], requires_grad=True)
+    mean = losses.weighted_mean(values, torch.tensor([1.0, 3.0, 0.0]))
+    assert mean.item() == pytest.approx((1 + 12) / 4)
+    mean.backward()
+    assert values.grad.tolist() == [0.25, 0.75, 0]
+    assert float(losses.weighted_mean(torch.ones(2), torch.zeros(2))) == 0
+
+
+def test_a_relative_squared_error_is_one_for_an_empty_map_whatever_its_size():
+    for side in (4, 16):
+        target = heatmap.render_gaussians(torch.full((1, 1, 2), side / 2), (side, side), 1.0)
+        assert float(losses.relative_squared_error(torch.zeros_like(target), target)) == 1
+        assert float(losses.relative_squared_error(target, target)) == 0
+        assert float(losses.relative_squared_error(0.5 * target, target)) == pytest.approx(0.25)

@@ -178,3 +178,17 @@ def test_images_of_a_batch_are_patched_each_by_its_own_box():
     assert torch.equal(pasted[0, 0, :2, :2], images[0, 0, 3:5, 3:5])
     assert torch.equal(pasted[1, 0, 3:5, 3:5], images[1, 0, :2, :2])
     assert (pasted != images).flatten(1).sum(1).tolist() == [4, 4]
+
+
+def test_views_that_agree_have_no_spread_and_leave_confidence():
+    points = torch.tensor([[[[0.0, 0.0], [3.0, 0.0]]], [[[0.0, 0.0], [3.0, 8.0]]]])  # 2 views of 2 keypoints
+    spread = pseudo_label.spread_of_views(points, points.mean(0))
+    assert spread.tolist() == [[0, 4]]
+    assert pseudo_label.agreement(spread, 4.0).tolist() == [[1, pytest.approx(math.exp(-0.5))]]
+
+
+def test_below_the_quantile_lies_all_but_the_largest_share_of_each_keypoint():
+    values = torch.tensor([[1.0, 9.0], [2.0, 8.0], [3.0, 7.0], [4.0, 6.0]])
+    found = pseudo_label.below_quantile(values, 0.5)
+    assert found.tolist() == [[True, False], [True, False], [False, True], [False, True]]
+    assert pseudo_label.below_quantile(values, 0.2).all()

@@ -83,3 +83,15 @@ def test_the_warm_start_is_ganins_ramp():
 @pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (5000, 0.738), (15000, 0.503)])
 def test_the_inverse_decay_falls_as_regdas_rates_do(step, factor):
     assert schedule.inverse_decay(step, 1e-4, 0.75) == pytest.approx(factor, abs=5e-4)
+
+
+def test_a_warm_cosine_rises_and_falls():
+    shares = (0, 0.1, 0.2, 0.6, 1)
+    assert [schedule.warm_cosine(share, 0.2) for share in shares] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert schedule.warm_cosine(0, 0) == 1
+
+
+def test_a_ramped_decay_shortens_the_teachers_step_by_the_same_factor_every_time():
+    decays = [schedule.ramped_decay(0.9, 0.999, share) for share in (0, 0.5, 1)]
+    assert decays == pytest.approx([0.9, 0.99, 0.999])
+    assert schedule.ramped_decay(0.99, 0.99, 0.3) == pytest.approx(0.99)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from actupose.core.style import channel_statistics, match_statistics, mix_amplitudes
+from actupose.core.style import channel_statistics, match_colours, match_statistics, mix_amplitudes
 
 
 def pictures(seed: int) -> torch.Tensor:
@@ -54,3 +54,14 @@ def test_matched_features_have_the_styles_statistics_and_the_contents_pattern():
     pattern = (content - content.mean((2, 3), keepdim=True)).sign()
     assert torch.equal((found - found.mean((2, 3), keepdim=True)).sign(), pattern)
     torch.testing.assert_close(match_statistics(content, style, mix=0.25), 0.75 * content + 0.25 * found)
+
+
+def test_matched_colours_have_the_others_means_and_stay_in_range():
+    random = torch.Generator().manual_seed(0)
+    content, style = (0.3 + 0.2 * torch.rand(2, 3, 8, 8, generator=random) for _ in range(2))
+    style = style * torch.tensor([0.5, 1.0, 1.5]).view(3, 1, 1)
+    found = match_colours(content, style, 1.0)
+    assert torch.allclose(found.mean((2, 3)), style.mean((2, 3)), atol=1e-4)
+    assert torch.equal(match_colours(content, style, 0.0), content)
+    wild = match_colours(content, torch.rand(2, 3, 8, 8).round(), 1.0)
+    assert wild.min() == 0 and wild.max() == 1

@@ -8,12 +8,14 @@ from actupose.core.rng import generator
 from actupose.data.augment import (
     View,
     draw_crop,
+    draw_patches,
     draw_view,
     gaussian_blur,
     inside_image,
     jitter_color_,
     keypoints_in_stored,
     keypoints_in_view,
+    mask_patches,
     render_view,
 )
 from actupose.params import ViewParams
@@ -191,3 +193,20 @@ def test_outside_the_picture_a_view_is_black():
     view = View(shift, torch.tensor([False]), torch.ones(1, 3), zero)
     seen = render_view(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8), view, blurred=False)
     assert seen[..., :8].max() < 1e-6 and seen[..., 8:].min() > 1 - 1e-4
+
+
+def test_patches_are_hidden_as_often_as_the_share_says():
+    hidden = draw_patches(0.3, 0.25, 500, generator(0, "patches"))
+    assert hidden.shape == (500, 4, 4)
+    assert float(hidden.float().mean()) == pytest.approx(0.3, abs=0.02)
+    assert not draw_patches(0.0, 0.1, 2, generator(0, "patches")).any()
+
+
+def test_a_hidden_patch_has_the_mean_colour_of_its_image():
+    images = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    hidden = torch.zeros(2, 3, 3, dtype=torch.bool)
+    hidden[1, 0, 2] = True  # rows 0 to 2, columns 6 to 8
+    masked = mask_patches(images, hidden)
+    assert torch.equal(masked[0], images[0])
+    assert torch.equal(masked[1, :, :3, 6:], images[1].mean((1, 2))[:, None, None].expand(3, 3, 3))
+    assert torch.equal(masked[1, :, 3:], images[1, :, 3:])

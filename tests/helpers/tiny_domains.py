@@ -105,7 +105,7 @@ TINY = {
     "bins": {"source": 6, "target": 6},
     "network": {
         "backbone": "resnet", "depth": 18, "width": 0.125, "stages": 3, "deconv_channels": 8,
-        "head_layers": 1, "pretrained": None,
+        "head_layers": 1, "pretrained": None, "frozen_stages": 0,
     },
     "heatmap": {"sigma": 1.5, "loss": "kl", "decode": "dark"},
     "augment": {"crop_area": [0.6, 1.0], "student": _VIEW, "teacher": dict(_VIEW)},
@@ -148,6 +148,11 @@ TINY = {
         "udape_vae_hm": _mean_teacher(_HARD),
         "udape_vae_cl": _mean_teacher({"name": "progressive", "num_bins": 6}),
         "actupose": _mean_teacher(_ACTIVE, evalpose=0.1, cross_domain=0.01),
+        "ensemble_teacher": _mean_teacher(MATCHED, evalpose=0.1, cross_domain=0.01) | {
+            "kind": "ensemble_teacher", "gate": "soft", "views": 2, "mirrored": True, "calm": 0.5,
+            "spread": 0.05, "implausible": 0.1, "student_flip": 0.5, "mask": {"share": 0.3, "patch": 0.25},
+            "pseudo_loss": "heatmap", "rate": {"lr": 0.003, "warmup": 0.2}, "last_decay": 0.995,
+        },
     },
 }  # fmt: skip
 
@@ -155,12 +160,15 @@ TINY = {
 def tiny_tree(**changes):
     """Plain tree of settings with ``changes`` (dots written as __) set.
 
-    What begins with ``every__`` or with a kind, as ``mean_teacher__views``, is set for all methods of it.
+    What begins with a kind, as ``mean_teacher__views``, is set for all methods of it; with ``every__``, for
+    all that a paper has.
     """
     tree = json.loads(json.dumps(TINY))  # methods share parts in TINY
     for key, value in changes.items():
         first, *path = key.split("__")
-        entries = [m for m in tree["methods"].values() if first in ("every", m["kind"])] or [tree[first]]
+        methods = list(tree["methods"].values())
+        published = [m for m in methods if m["kind"] != "ensemble_teacher"] if first == "every" else []
+        entries = published or [m for m in methods if m["kind"] == first] or [tree[first]]
         for entry in entries:
             _set(entry, path, value) if path else tree.update({first: copy.deepcopy(value)})
     return tree

@@ -51,7 +51,7 @@ def test_the_moving_average_moves_weights_by_hand_computed_amounts():
     method = build(mean_teacher__ema_decay=0.9)
     push(method)
     before, _ = copies(method.teacher)
-    method.follow()
+    method.follow(0)
     student, _ = copies(method.student.network)
     after, _ = copies(method.teacher)
     for name, value in after.items():
@@ -65,7 +65,7 @@ def test_own_statistics_are_the_teachers_own():
     push(method)
     seen = copies(method.teacher)[1]
     assert not torch.equal(seen["upsampling.1.running_var"], start["upsampling.1.running_var"])
-    method.follow()
+    method.follow(0)
     after = copies(method.teacher)[1]
     assert same(seen, after) == list(seen)
 
@@ -76,7 +76,7 @@ def test_the_students_statistics_are_copied_and_the_teacher_keeps_none_of_its_ow
     start = copies(method.teacher)[1]
     push(method)
     assert same(start, copies(method.teacher)[1]) == list(start)
-    method.follow()
+    method.follow(0)
     student, teacher = copies(method.student.network)[1], copies(method.teacher)[1]
     assert same(student, teacher) == list(student)
     assert not torch.equal(teacher["upsampling.1.running_var"], start["upsampling.1.running_var"])

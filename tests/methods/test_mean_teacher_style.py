@@ -9,7 +9,8 @@ from torch._dynamo.testing import CompileCounter
 from actupose.core.style import mix_amplitudes
 from actupose.data.views import teacher_images
 from actupose.errors import UserError
-from actupose.methods.mean_teacher import StyleMix
+from actupose.methods import HelperNets
+from actupose.methods._teaching import StyleMix
 from actupose.nets.runtime import Runtime
 from actupose.nets.style_net import build_style_net
 from actupose.training.method import build_method
@@ -124,7 +125,7 @@ def test_a_style_net_restyles_where_the_settings_say_adain(project):
     net.decoder[0].weight.data.add_(1)
     save_style(project.inputs.style, net, params.style_net, [{"style": 1.0}])
     assert project.trainer(params, "udape").key != trainer.key
-    assert project.trainer(params, "source_only").data.style_net is None
+    assert project.trainer(params, "source_only").data.nets.style is None
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -133,7 +134,7 @@ def test_a_compiled_net_is_compiled_once_for_all_mixes():
     run = tiny_run("udape", methods__udape__style=style)
     net, counter = build_style_net(tiny_params().style_net).eval().requires_grad_(False), CompileCounter()
     net.compile(backend=counter)
-    method = build_method(run, Runtime(torch.device("cpu")), net)
+    method = build_method(run, Runtime(torch.device("cpu")), HelperNets(style=net))
     restyled = [method.restyle(IMAGES, LOOK, method.draw_style(step).source) for step in range(4)]
     assert not torch.equal(restyled[0], restyled[1]), "every step has its own mix"
     assert counter.frame_count == 1

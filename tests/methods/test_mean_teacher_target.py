@@ -15,7 +15,8 @@ from actupose.core.pseudo_label import draw_occlusion, swap_flipped
 from actupose.core.rng import generator
 from actupose.data.augment import draw_view, keypoints_in_view, render_view
 from actupose.data.views import teacher_images
-from actupose.methods.mean_teacher import MeanTeacher, OcclusionParams, TargetViews
+from actupose.methods._teaching import OcclusionParams, TargetViews
+from actupose.methods.mean_teacher import MeanTeacher
 from actupose.nets.pose_resnet import PoseOutput, build_network
 from actupose.nets.pose_task import flip_permutation
 from actupose.params import HeatmapParams, ViewParams

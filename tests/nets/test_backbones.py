@@ -34,6 +34,45 @@ def test_every_backbone_has_the_same_map_and_learns(kind, depth, stages):
     assert sum(reached) > 0.9 * len(reached)  # a mask token of DINOv2 is never used
 
 
+@pytest.mark.parametrize(
+    ("kind", "learning"),
+    [
+        ("resnet", "encoder.stages.1."),
+        ("convnext", "encoder.stages.1."),
+        ("dinov2", "encoder.layer.3."),
+        ("efficientnet_lite", "blocks.3."),
+    ],
+)
+def test_frozen_stages_learn_nothing_and_keep_their_statistics(kind, learning):
+    depth = 0 if kind == "efficientnet_lite" else 18
+    backbone = Backbone(settings(backbone=kind, depth=depth, frozen_stages=1))
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1)
+    backbone.eval()
+    backbone.train()
+    backbone(torch.rand(2, 3, 64, 64)).square().sum().backward()
+    optimizer.step()
+    moved = [name for name, value in backbone.state_dict().items() if not torch.equal(value, before[name])]
+    assert moved[0].startswith(f"net.{learning}")
+    assert any(weight.grad is None for weight in backbone.parameters())
+
+
+def test_stages_of_efficientnet_lite_end_where_its_map_halves():
+    net = Backbone(settings(backbone="efficientnet_lite", depth=0, stages=4)).net
+    maps, features = [], net.stem(torch.rand(1, 3, 64, 64))
+    for number, block in enumerate(net.blocks, 1):
+        features = block(features)
+        if number in net.stage_ends:
+            maps.append(features.shape[-1])
+    assert maps == [16, 8, 4, 2]
+    assert net.stage_ends[-1] == len(net.blocks)
+
+
+def test_random_weights_are_not_frozen():
+    with pytest.raises(UserError, match="frozen_stages = 1: random weights must learn"):
+        tiny_params(network__frozen_stages=1)
+
+
 def test_width_one_is_the_published_size():
     sizes = {"resnet": 256, "convnext": 384, "dinov2": 384}
     for kind, channels in sizes.items():

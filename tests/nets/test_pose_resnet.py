@@ -19,6 +19,7 @@ def settings(**changes) -> NetworkParams:
         "deconv_channels": 8,
         "head_layers": 1,
         "pretrained": None,
+        "frozen_stages": 0,
     }
     return NetworkParams.model_validate(tiny | changes)
 

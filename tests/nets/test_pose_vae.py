@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from actupose.nets.pose_vae import build_vae, kl_divergence, squared_error
+from actupose.nets.pose_vae import build_vae, kl_divergence, leave_one_out_error, squared_error
 from actupose.params import VaeParams
 
 VAE = VaeParams(
@@ -47,3 +47,19 @@ def test_without_noise_the_decoder_is_fed_the_mean_and_noise_moves_it_by_the_dev
     moved, _, _ = vae(poses, torch.ones(2, 3))
     torch.testing.assert_close(moved, vae.decoder(mean + (log_variance / 2).exp()))
     assert reconstruction.shape == (2, 10) and mean.shape == log_variance.shape == (2, 3)
+
+
+def test_leaving_a_keypoint_out_asks_the_others_where_it_lies():
+    vae = build_vae(3, VAE)
+    people = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0))
+    found = leave_one_out_error(vae, people)
+    offset = people - people.mean(1, keepdim=True)
+    poses = offset / offset.square().sum((1, 2), keepdim=True).div(3).sqrt()
+    for row in range(5):
+        for keypoint in range(3):
+            shown = poses[row].clone()
+            shown[keypoint] = 0
+            guess = vae.decoder(vae.encode(shown.flatten()[None])[0]).view(3, 2)[keypoint]
+            assert float(found[row, keypoint]) == pytest.approx(
+                (guess - poses[row, keypoint]).norm().item(), rel=1e-4
+            )

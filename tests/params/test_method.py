@@ -6,7 +6,13 @@ from tiny_domains import tiny_params, tiny_tree
 from actupose.errors import UserError
 from actupose.params import MethodParams, Params, check_params, known_kinds, params_of
 
-KINDS = {"supervised": "source_only", "mean_teacher": "udape", "poseda": "poseda", "regda": "regda"}
+KINDS = {
+    "ensemble_teacher": "ensemble_teacher",
+    "supervised": "source_only",
+    "mean_teacher": "udape",
+    "poseda": "poseda",
+    "regda": "regda",
+}
 SHARED = set(MethodParams.model_fields)
 
 
@@ -41,7 +47,7 @@ def test_an_entry_has_the_settings_of_its_kind(kind):
 @pytest.mark.parametrize("kind", ["student", "Supervised", "", None, 3])
 def test_an_unknown_kind_is_one_line_that_names_the_kinds(kind):
     says = complaint(tiny_tree(methods__udape__kind=kind))
-    expected = f"kind = {kind!r}: one of mean_teacher, poseda, regda, supervised"
+    expected = f"kind = {kind!r}: one of ensemble_teacher, mean_teacher, poseda, regda, supervised"
     assert says == f"params.yaml: methods.udape: {expected}"
 
 
@@ -49,7 +55,9 @@ def test_an_entry_without_a_kind_is_told_the_kinds_too():
     tree = tiny_tree()
     del tree["methods"]["udape"]["kind"]
     says = complaint(tree)
-    assert says.endswith("methods.udape: kind = None: one of mean_teacher, poseda, regda, supervised")
+    assert says.endswith(
+        "methods.udape: kind = None: one of ensemble_teacher, mean_teacher, poseda, regda, supervised"
+    )
 
 
 @pytest.mark.parametrize(("kind", "other", "key"), strangers())

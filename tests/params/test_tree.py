@@ -112,7 +112,7 @@ BAD_VALUES = [
     (
         "methods.udape.kind",
         "student",
-        "methods.udape: kind = 'student': one of mean_teacher, poseda, regda, supervised",
+        "methods.udape: kind = 'student': one of ensemble_teacher, mean_teacher, poseda, regda, supervised",
     ),
     ("methods.udape", 3, "methods.udape = 3: a mapping with kind, curriculum and what the kind reads"),
     ("methods.udape.weights.udape", -0.1, "methods.udape.weights.udape = -0.1"),

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from tiny_domains import MATCHED, quiet, run_until_stopped, tiny_params
+from tiny_domains import quiet, run_until_stopped, tiny_params
 
 from actupose.params import MethodParams, RunParams
 from actupose.training import pretraining
@@ -32,10 +32,12 @@ def finish_counting(project, trainer):
     return outputs(project.finish(trainer, "sharing")), len(steps)
 
 
-@pytest.mark.parametrize("method", ["udape", "poseda", "udape_again", "udape_matched"])
+@pytest.mark.parametrize("method", ["udape", "poseda", "udape_again", "plain_ensemble"])
 def test_a_run_that_takes_over_writes_what_one_that_trained_through_writes(project, pretrained, method):
     udape = params().model_dump(mode="json")["methods"]["udape"]
-    settings = params(methods__udape_again=udape, methods__udape_matched=udape | {"curriculum": MATCHED})
+    ensemble = params().model_dump(mode="json")["methods"]["ensemble_teacher"]
+    ensemble["weights"] = udape["weights"]
+    settings = params(methods__udape_again=udape, methods__plain_ensemble=ensemble)
     alone = outputs(project.train(settings, method, "alone"))
     project.finish(project.trainer(settings, "source_only", pretrained=pretrained))
     trainer = project.trainer(settings, method, "sharing", pretrained=pretrained)

@@ -14,7 +14,6 @@ from tiny_domains import (
     run_until_stopped,
     tiny_params,
     tiny_poses,
-    tiny_tree,
     write_scores,
 )
 
@@ -44,20 +43,17 @@ def no_labels():
     return np.full((30, 16, 2), np.nan, np.float32), np.zeros((30, 16), bool)
 
 
-def matched():
-    """A method whose curriculum follows the poses that it finds on the target."""
-    return {"methods__matched": tiny_tree()["methods"]["actupose"] | {"curriculum": MATCHED}}
-
-
 def grow(params, project, method, steps):
     trainer = project.trainer(params, method, f"grow{steps}")
     run_until_stopped(trainer, steps)
     return trainer.method
 
 
-@pytest.mark.parametrize("method", ["source_only", "regda", "poseda", "udape", "actupose", "matched"])
+@pytest.mark.parametrize(
+    "method", ["source_only", "regda", "poseda", "udape", "actupose", "ensemble_teacher"]
+)
 def test_target_labels_do_not_change_the_model(project, method):
-    params = tiny_params(schedule=SHORT, evaluation__every_epochs=2, **matched())
+    params = tiny_params(schedule=SHORT, evaluation__every_epochs=2)
     model = model_bytes(project.train(params, method, "labelled"))
     project.relabel_target(*nonsense_labels())
     assert model_bytes(project.train(params, method, "nonsense")) == model
@@ -295,7 +291,7 @@ def test_the_matched_curriculum_counts_the_surer_half_of_the_poses_found_on_the_
     model = PoseModel(trainer.network, trainer.info)
     found = predict_all(model, trainer.data.target, torch.device("cpu"), workers=0)
     surer = found.confidence.mean(dim=1).argsort()[-10:]  # of 18, down to the lower median
-    found_scores = score_keypoints(trainer.data.vae, found.keypoints[surer]).numpy()
+    found_scores = score_keypoints(trainer.data.nets.vae, found.keypoints[surer]).numpy()
     bins = np.searchsorted(scores[[3, 7, 11, 15, 19]], found_scores)  # the hardest of each bin but the last
     assert len(set(bins)) > 2
     trainer = project.trainer(params)

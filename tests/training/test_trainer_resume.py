@@ -3,7 +3,7 @@
 import pytest
 import torch
 from file_opens import counted_opens
-from tiny_domains import MATCHED, Project, quiet, run_until_stopped, tiny_params, write_samples, write_scores
+from tiny_domains import Project, quiet, run_until_stopped, tiny_params, write_samples, write_scores
 
 from actupose.tables import CURRICULUM, HISTORY, read_table
 from actupose.training.checkpoint import load_checkpoint
@@ -46,7 +46,7 @@ def finish(project: Project, params, method, state):
                 "schedule": TWO_STEPS,
             },
         ),
-        ("actupose", {"methods__actupose__curriculum": MATCHED}),
+        ("ensemble_teacher", {}),
         ("udape", {"heatmap__loss": "mse", "mean_teacher__views": 2, "schedule": TWO_STEPS}),
         ("oracle", {"schedule": TWO_STEPS}),
         ("udape", {"mean_teacher__style__kind": "fourier", "schedule": TWO_STEPS}),

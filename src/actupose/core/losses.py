@@ -45,6 +45,25 @@ def masked_mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"]) -
     return torch.where(mask, values, 0).sum() / mask.sum().clamp(min=1)
 
 
+def weighted_mean(values: Float[Tensor, "*shape"], weight: Float[Tensor, "*shape"]) -> Float[Tensor, ""]:
+    """Mean of the values by weight; 0 without gradient where all weights are 0.
+
+    Args:
+        values: where the weight is 0 they may be NaN.
+        weight: not negative.
+    """
+    total = weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+    return torch.where(weight > 0, values * weight, 0).sum() / total
+
+
+def relative_squared_error(
+    pred: Float[Tensor, "B K h w"], target: Float[Tensor, "B K h w"]
+) -> Float[Tensor, "B K"]:
+    """Squared difference of each map as a share of the target's own squares: 1 for a map that is empty."""
+    energy = target.square().sum((-2, -1)).clamp(min=torch.finfo(target.dtype).tiny)
+    return (pred - target).square().sum((-2, -1)) / energy
+
+
 def evalpose_loss(
     pred: Float[Tensor, "B K 2"],
     true: Float[Tensor, "B K 2"],

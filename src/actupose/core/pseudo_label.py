@@ -53,6 +53,24 @@ def merge_views(
     return points, confidence.mean(0)
 
 
+def spread_of_views(
+    keypoints_base: Float[Tensor, "V B K 2"], merged: Float[Tensor, "B K 2"]
+) -> Float[Tensor, "B K"]:
+    """Root mean squared distance of the views' keypoints from the merged ones, in their unit."""
+    return (keypoints_base - merged).square().sum(-1).mean(0).sqrt()
+
+
+def agreement(spread: Float[Tensor, "B K"], width: float) -> Float[Tensor, "B K"]:
+    """1 where all views find a keypoint in one place, exp(-1/2) where they lie ``width`` apart (ours)."""
+    return torch.exp(-0.5 * (spread / width).square())
+
+
+def below_quantile(values: Float[Tensor, "B K"], share: float) -> Bool[Tensor, "B K"]:
+    """All but the largest int(share * B) values of each keypoint."""
+    dropped = int(share * len(values))
+    return values.argsort(dim=0).argsort(dim=0) < len(values) - dropped
+
+
 def swap_flipped(
     keypoint_values: Shaped[Tensor, "B K *rest"], flipped: Bool[Tensor, "B"], permutation: Int64[Tensor, "K"]
 ) -> Shaped[Tensor, "B K *rest"]:

@@ -50,6 +50,21 @@ def warm_start(progress: float, high: float = 1.0) -> float:
     return high * (2 / (1 + math.exp(-progress)) - 1)
 
 
+def warm_cosine(share: float, warmup: float) -> float:
+    """Factor of a learning rate after a share of the steps: rises from 0 over ``warmup``, then falls to 0."""
+    if share < warmup:
+        return share / warmup
+    return (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))) / 2
+
+
+def ramped_decay(first: float, last: float, share: float) -> float:
+    """A teacher's decay after a share of the steps: 1 - decay goes from the first to the last geometrically.
+
+    Both lie below 1.
+    """
+    return float(1 - (1 - first) ** (1 - share) * (1 - last) ** share)
+
+
 @torch.no_grad()
 def update_ema(teacher_params: list[Tensor], student_params: list[Tensor], decay: float) -> None:
     """Move the teacher in place: teacher <- decay * teacher + (1 - decay) * student (UDAPE, mean teacher).

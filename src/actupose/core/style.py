@@ -33,6 +33,13 @@ def mix_amplitudes(
     return mixed.clamp(0, 1)
 
 
+def match_colours(
+    content: Float[Tensor, "B 3 H W"], style: Float[Tensor, "B 3 h w"], mix: float | Float[Tensor, ""]
+) -> Float[Tensor, "B 3 H W"]:
+    """Images with the means and deviations of another's colours: ``match_statistics`` of RGB, clipped."""
+    return match_statistics(content, style, mix).clamp(0, 1)
+
+
 def match_statistics(
     content: Float[Tensor, "B C H W"], style: Float[Tensor, "B C h w"], mix: float | Float[Tensor, ""]
 ) -> Float[Tensor, "B C H W"]:

@@ -158,5 +158,18 @@ def gaussian_blur(images: Tensor, radius: Tensor) -> Tensor:
     return flat[0].reshape(images.shape)
 
 
+def draw_patches(share: float, patch: float, batch: int, random: torch.Generator) -> Tensor:
+    """(B, n, n) bool: which patches of a grid to hide; ``patch`` is their width as a share of the side."""
+    number = max(1, round(1 / patch))
+    return torch.rand(batch, number, number, generator=random) < share
+
+
+def mask_patches(images: Tensor, hidden: Tensor) -> Tensor:
+    """Images (B, C, H, W) with patches in their own mean colour, where ``hidden`` (B, n, n) says so."""
+    size = images.shape[-2:]
+    is_hidden = F.interpolate(hidden[:, None].float(), size, mode="nearest") > 0
+    return torch.where(is_hidden, images.mean(dim=(2, 3), keepdim=True), images)
+
+
 def _symmetric(limit: float, batch: int, width: int, random: torch.Generator) -> Tensor:
     return (2 * torch.rand(batch, width, generator=random) - 1) * limit

@@ -2,12 +2,12 @@
 
 A kind of method is one module here, found by its name: ``PARAMS`` is what its entries of ``methods`` in
 params.yaml hold, ``METHOD`` is built from a student (:class:`~actupose.methods.supervised.Student`) and
-AdaIN's net, None where ``PARAMS`` needs none.
+:class:`HelperNets`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -15,8 +15,20 @@ from torch.optim import Optimizer
 
 from actupose.data.views import LabelledBatch
 from actupose.nets.pose_resnet import PoseResNet
+from actupose.nets.pose_vae import PoseVae
+from actupose.nets.style_net import StyleNet
 
 Stored = UInt8[Tensor, "share 3 S S"]  # images as they lie on disk, this rank's of the batch
+
+
+class HelperNets(NamedTuple):
+    """What earlier stages trained, on the CPU; None where ``PARAMS`` needs none."""
+
+    style: StyleNet | None = None
+    vae: PoseVae | None = None
+
+
+NO_NETS = HelperNets()
 
 
 @dataclass(frozen=True)

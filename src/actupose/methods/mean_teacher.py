@@ -6,13 +6,11 @@ matrices into the student's own view and drawn there: no heat map is warped and 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from actupose.core.angles import keypoint_angles, mean_angular_difference, triplets_visible
@@ -28,10 +26,8 @@ from actupose.core.pseudo_label import (
 )
 from actupose.core.rng import generator
 from actupose.core.schedule import update_ema
-from actupose.core.style import mix_amplitudes
+from actupose.core.style import match_colours, mix_amplitudes
 from actupose.data.augment import (
-    View,
-    ViewDraws,
     draw_for_view,
     inside_image,
     keypoints_in_stored,
@@ -39,152 +35,45 @@ from actupose.data.augment import (
     make_view,
 )
 from actupose.data.views import LabelledBatch, LabelledView, draw_base, student_images, teacher_images
-from actupose.methods import StepResult, Stored
+from actupose.methods import HelperNets, StepResult, Stored
+from actupose.methods._teaching import (
+    PseudoLabels,
+    StoredPseudoLabels,
+    StyleMix,
+    StyleParams,
+    TargetDraws,
+    TargetViews,
+    TeachingParams,
+)
 from actupose.methods.supervised import Student, weighted_sum
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.runtime import descend, set_rate
 from actupose.nets.style_net import StyleNet
-from actupose.params import (
-    Fraction,
-    MethodParams,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    Settings,
-    ascending,
-    plain_pretraining,
-)
+from actupose.params import ViewParams
 
 Images = Float[Tensor, "b 3 S S"]
 Terms = dict[str, Float[Tensor, ""]]
 Transfer = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-class OcclusionParams(Settings):
-    """Adaptive keypoint occlusion (UDAPE): ``size`` is half the patch's side as a share of the image side."""
-
-    rate: Fraction
-    threshold: PositiveFloat
-    size: Fraction
-
-
-class StyleParams(Settings):
-    """Style transfer: of the student's source images, of the teacher's target images.
-
-    ``rate`` is the chance of a batch, ``mix`` the range of the weight; ``band`` (cycles a pixel) is of
-    ``fourier``; ``adain`` takes the net that section ``style_net`` trains.
-    """
-
-    kind: Literal["none", "fourier", "adain"]
-    rate: Fraction
-    mix: Annotated[tuple[Fraction, Fraction], AfterValidator(ascending)]
-    band: Annotated[float, Field(ge=0, le=0.5)]
-
-
-class LossWeights(Settings):
-    """Weights w1, w2, w3 of P2 eq. 8."""
-
-    udape: NonNegativeFloat
-    evalpose: NonNegativeFloat
-    cross_domain: NonNegativeFloat
-
-
-class MeanTeacherParams(MethodParams):
-    """Mean teacher (UDAPE); ``gamma`` in radians is the cross-domain loss's threshold (P2 eq. 7).
-
-    The teacher's BatchNorm follows ``teacher_norm``: ``own`` normalises with the statistics of its own target
-    batches and keeps running ones of them (as UDAPE does), ``student`` copies the student's.
-    """
+class MeanTeacherParams(TeachingParams):
+    """Mean teacher (UDAPE)."""
 
     kind: Literal["mean_teacher"]
-    ema_decay: Fraction
-    mask_ratio: Annotated[float, Field(ge=0, lt=1)]
     gate: Literal["global", "per_keypoint"]
-    views: PositiveInt
-    teacher_norm: Literal["own", "student"]
-    occlusion: OcclusionParams
-    style: StyleParams
-    weights: LossWeights
-    gamma: PositiveFloat
-
-    @property
-    def needs_style_net(self) -> bool:
-        """Whether images are restyled by AdaIN's net."""
-        return self.style.kind == "adain"
-
-    @property
-    def pretraining(self) -> dict[str, Any]:
-        """Plain but for the look of the images."""
-        look = {"style": self.style.model_dump()} if self.restyles else {}
-        return plain_pretraining(self, self.weights.udape, self.weights.evalpose) | look
-
-    @property
-    def restyles(self) -> bool:
-        """Whether any image is given the look of the other domain."""
-        return self.style.kind != "none" and self.style.rate > 0
-
-
-class TargetDraws(NamedTuple):
-    """All that is random about a target batch: its base views, views of those, what is covered."""
-
-    base_from_stored: Float[Tensor, "B 3 3"]
-    teacher: Sequence[ViewDraws]
-    student: ViewDraws
-    occlusion: OcclusionDraws
-
-
-@dataclass(frozen=True)
-class TargetViews:
-    """What the teacher and the student see of a target batch, and what is covered."""
-
-    teacher: Sequence[View]
-    student: View
-    occlusion: OcclusionDraws
-
-
-@dataclass(frozen=True)
-class PseudoLabels:
-    """What the teacher predicts on a target batch.
-
-    Attributes:
-        confidence: mean peak over the views.
-        kept: whether the confidence gate lets the keypoint through.
-        features: of the teacher's first view.
-        angles: at the skeleton's triplets in that view, valid where all three ends are kept.
-    """
-
-    confidence: Float[Tensor, "B K"]
-    kept: Bool[Tensor, "B K"]
-    features: Float[Tensor, "B D"]
-    angles: Float[Tensor, "B J"]
-    valid: Bool[Tensor, "B J"]
-
-
-@dataclass(frozen=True)
-class StoredPseudoLabels(PseudoLabels):
-    """With keypoints in pixels of the stored image."""
-
-    keypoints_stored: Float[Tensor, "B K 2"]
-
-
-class StyleMix(NamedTuple):
-    """Weight of the other domain's style on a step's batches, None where the coin says that they stay."""
-
-    source: float | None
-    target: float | None
 
 
 class MeanTeacher:
     """The student learns labels and what its teacher predicts on the target; the teacher is the result."""
 
-    def __init__(self, student: Student, style_net: StyleNet | None) -> None:
+    def __init__(self, student: Student, nets: HelperNets) -> None:
         params = student.run.method
-        assert isinstance(params, MeanTeacherParams)
+        assert isinstance(params, TeachingParams)
         self.params = params
         self.student = student
         self.teacher = student.build().requires_grad_(False)
         self.teacher.train(params.teacher_norm == "own")
-        net = student.runtime.place(style_net) if style_net is not None else None
+        net = student.runtime.place(nets.style) if nets.style is not None else None
         self.transfer = style_transfer(params.style, net)
         weights = params.weights
         self.weights = {
@@ -225,7 +114,7 @@ class MeanTeacher:
             if mix.target is not None:
                 seen = [self.restyle(images, labels.images, mix.target) for images in plain]
             pseudo = self.pseudo_labels(seen, views)
-            images = student_images(augment, target, views.student)
+            images = self.shown_target(target, views)
             target_losses, logged = self.target_losses(pseudo, images, views)
             losses |= target_losses
             if self.params.weights.cross_domain > 0:
@@ -234,7 +123,7 @@ class MeanTeacher:
         set_rate(student.optimizer, self.rate(step))
         descend(weighted_sum(losses, self.weights), student.optimizer)
         if is_adapting:
-            self.follow()
+            self.follow(step)
         return StepResult(losses, student.task.mean_peaks(source.heatmaps), logged)
 
     def rate(self, step: int) -> float:
@@ -246,16 +135,26 @@ class MeanTeacher:
         adapted = steps > self.student.run.schedule.first_adaptation_step
         return self.teacher if adapted else self.student.network
 
+    @property
+    def teacher_ranges(self) -> ViewParams:
+        """Of the teacher's views."""
+        return self.student.run.augment.teacher
+
+    @property
+    def student_ranges(self) -> ViewParams:
+        """Of the student's views of the target."""
+        return self.student.run.augment.student
+
     def draw_target(self, step: int, target: Stored) -> TargetDraws:
         """Draws for a target batch, of whose stored images this rank has its share."""
         run, side = self.student.run, target.shape[-1]
         random = generator(run.seed, "target view", step)
         base_from_stored = draw_base(run.augment, target, random)
         batch = len(base_from_stored)
-        student = draw_for_view(run.augment.student, batch, side, random)
+        student = draw_for_view(self.student_ranges, batch, side, random)
         occlusion = draw_occlusion(batch, len(run.skeleton), side, random, target.device)
         random = generator(run.seed, "teacher view", step)
-        teacher = [draw_for_view(run.augment.teacher, batch, side, random) for _ in range(self.params.views)]
+        teacher = [draw_for_view(self.teacher_ranges, batch, side, random) for _ in range(self.params.views)]
         return TargetDraws(base_from_stored, teacher, student, occlusion)
 
     def draw_views(self, step: int, target: Stored) -> TargetViews:
@@ -288,18 +187,36 @@ class MeanTeacher:
     @torch.no_grad()
     def pseudo_labels(self, seen: Sequence[Images], views: TargetViews) -> PseudoLabels:
         """Decode the teacher on each of its views and merge them in the stored image's frame."""
-        task, params = self.student.task, self.params
+        task = self.student.task
         outputs = [self.student.runtime.predict(self.teacher, images) for images in seen]
         found = [task.decode(output.heatmaps) for output in outputs]
         pairs = list(zip(found, views.teacher, strict=True))
         points = [keypoints_in_stored(one.keypoints, view, task.permutation) for one, view in pairs]
         peaks = [swap_flipped(one.confidence, view.flipped, task.permutation) for one, view in pairs]
-        keypoints_stored, confidence = merge_views(torch.stack(points), torch.stack(peaks))
-        kept = confidence_mask(confidence, params.mask_ratio, params.gate)
+        keypoints_stored, confidence = self.merge(torch.stack(points), torch.stack(peaks))
+        kept = self.gate(keypoints_stored, confidence)
         kept_in_first = swap_flipped(kept, views.teacher[0].flipped, task.permutation)
         angles = keypoint_angles(found[0].keypoints, task.skeleton.triplets)
         valid = triplets_visible(kept_in_first, task.skeleton.triplets)
         return StoredPseudoLabels(confidence, kept, outputs[0].features, angles, valid, keypoints_stored)
+
+    def shown_target(self, target: Stored, views: TargetViews) -> Images:
+        """Target images as the student sees them, before a keypoint is covered."""
+        return student_images(self.student.run.augment, target, views.student)
+
+    def merge(
+        self, keypoints_stored: Float[Tensor, "V B K 2"], peaks: Float[Tensor, "V B K"]
+    ) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K"]]:
+        """Keypoints and confidence of all views together."""
+        return merge_views(keypoints_stored, peaks)
+
+    def gate(
+        self, _keypoints_stored: Float[Tensor, "B K 2"], confidence: Float[Tensor, "B K"]
+    ) -> Bool[Tensor, "B K"]:
+        """Which pseudo-labels are learned."""
+        params = self.params
+        assert isinstance(params, MeanTeacherParams)
+        return confidence_mask(confidence, params.mask_ratio, params.gate)
 
     def target_losses(self, pseudo: PseudoLabels, images: Images, views: TargetViews) -> tuple[Terms, Terms]:
         """The student, shown its view with a keypoint covered, against the teacher; and what is logged."""
@@ -312,10 +229,20 @@ class MeanTeacher:
         chosen = self.choose(confidence, views.occlusion)
         covered = self.cover(images, keypoints_view, chosen, views.occlusion)
         raw = self.student.predict(covered).heatmaps
-        losses = {"consistency": task.heatmap_loss(raw, keypoints_view, kept)}
+        losses = {"consistency": self.consistency(raw, keypoints_view, kept, confidence)}
         if self.params.weights.evalpose > 0:
             losses["evalpose_target"] = task.evalpose(raw, keypoints_view, kept)
         return losses, {"kept": kept.float().mean()}
+
+    def consistency(
+        self,
+        raw: Float[Tensor, "B K h w"],
+        keypoints_view: Float[Tensor, "B K 2"],
+        kept: Bool[Tensor, "B K"],
+        _confidence: Float[Tensor, "B K"],
+    ) -> Float[Tensor, ""]:
+        """The student's output against pseudo-labels in pixels of its view."""
+        return self.student.task.heatmap_loss(raw, keypoints_view, kept)
 
     def choose(self, confidence: Float[Tensor, "B K"], draws: OcclusionDraws) -> Bool[Tensor, "B K"]:
         """One confident keypoint of some samples, to be covered."""
@@ -344,18 +271,24 @@ class MeanTeacher:
         loss = cross_domain_loss(source.features, pseudo.features, difference, gamma)
         return loss, selected_fraction(difference, gamma)
 
-    def follow(self) -> None:
+    def decay(self, step: int) -> float:
+        """How much of itself the teacher keeps after a step."""
+        return self.params.ema_decay
+
+    def follow(self, step: int) -> None:
         """Move the teacher towards the student."""
         teacher, student = self.teacher, self.student.network
-        update_ema(list(teacher.parameters()), list(student.parameters()), self.params.ema_decay)
+        update_ema(list(teacher.parameters()), list(student.parameters()), self.decay(step))
         if self.params.teacher_norm == "student":
             for mine, other in zip(teacher.buffers(), student.buffers(), strict=True):
                 mine.copy_(other)
 
 
 def style_transfer(style: StyleParams, net: StyleNet | None) -> Transfer:
-    """How images are restyled: by AdaIN's net, or by amplitudes where it is None."""
-    return net or partial(mix_amplitudes, band=style.band)
+    """How images are restyled: by AdaIN's net where there is one."""
+    if net is not None:
+        return net
+    return match_colours if style.kind == "colours" else partial(mix_amplitudes, band=style.band)
 
 
 PARAMS, METHOD = MeanTeacherParams, MeanTeacher

@@ -18,12 +18,11 @@ from actupose.core.indexing import index_columns
 from actupose.core.ranks import gather, share
 from actupose.core.schedule import warm_start
 from actupose.data.views import LabelledBatch
-from actupose.methods import StepResult, Stored
+from actupose.methods import HelperNets, StepResult, Stored
 from actupose.methods.supervised import Student
 from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.runtime import descend, set_rate
-from actupose.nets.style_net import StyleNet
 from actupose.params import MethodParams, NonNegativeFloat, PositiveInt, plain_pretraining
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
@@ -51,7 +50,7 @@ class PosedaParams(MethodParams):
 class PoseDA:
     """The student learns labels and to look alike on both domains, the classifiers to tell them apart."""
 
-    def __init__(self, student: Student, _style_net: StyleNet | None) -> None:
+    def __init__(self, student: Student, _nets: HelperNets) -> None:
         params, run = student.run.method, student.run
         assert isinstance(params, PosedaParams)
         self.params = params

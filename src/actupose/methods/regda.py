@@ -18,12 +18,11 @@ from actupose.core.losses import regression_disparity
 from actupose.core.ranks import gather
 from actupose.core.schedule import inverse_decay, warm_start
 from actupose.data.views import LabelledBatch
-from actupose.methods import StepResult, Stored
+from actupose.methods import HelperNets, StepResult, Stored
 from actupose.methods.supervised import Student
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.regda_heads import build_adversarial_head
 from actupose.nets.runtime import descend, set_rate
-from actupose.nets.style_net import StyleNet
 from actupose.params import (
     MethodParams,
     NetworkParams,
@@ -80,7 +79,7 @@ class RegdaParams(MethodParams):
 class RegDA:
     """Adam on the source until adaptation begins; then three steps a batch, each part under its own SGD."""
 
-    def __init__(self, student: Student, _style_net: StyleNet | None) -> None:
+    def __init__(self, student: Student, _nets: HelperNets) -> None:
         params, run = student.run.method, student.run
         assert isinstance(params, RegdaParams)
         self.params = params

@@ -17,11 +17,10 @@ from actupose.data.views import (
     labelled_view,
     student_images,
 )
-from actupose.methods import StepResult, Stored
+from actupose.methods import HelperNets, StepResult, Stored
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet, build_network
 from actupose.nets.pose_task import PoseTask
 from actupose.nets.runtime import Runtime, descend, set_rate
-from actupose.nets.style_net import StyleNet
 from actupose.params import Domain, MethodParams, NonNegativeFloat, RunParams, plain_pretraining
 
 
@@ -118,7 +117,7 @@ def weighted_sum(losses: Mapping[str, Float[Tensor, ""]], weights: Mapping[str, 
 class Supervised:
     """Learns from labels alone."""
 
-    def __init__(self, student: Student, _style_net: StyleNet | None) -> None:
+    def __init__(self, student: Student, _nets: HelperNets) -> None:
         params = student.run.method
         assert isinstance(params, SupervisedParams)
         self.student = student

@@ -40,6 +40,17 @@ class Backbone(nn.Module):
         net = _build(settings)
         self.net = net
         self.channels = int(net.channels[-1])
+        self.frozen = _first_stages(net, settings.frozen_stages) if settings.frozen_stages else []
+        for part in self.frozen:
+            part.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """What is frozen keeps its running statistics too."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
         """Feature map of RGB in 0..1; a cell is ``stride`` pixels wide."""
@@ -49,6 +60,18 @@ class Backbone(nn.Module):
             images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
         features: Tensor = self.net(images).feature_maps[-1]
         return features
+
+
+def _first_stages(net: nn.Module, count: int) -> list[nn.Module]:
+    """The stem and the first stages of a backbone; each but DINOv2's ends where the map has half the side."""
+    if isinstance(net, EfficientNetLite):
+        return [net.stem, *list(net.blocks)[: net.stage_ends[count - 1]]]
+    parts: Any = net
+    if hasattr(parts.encoder, "stages"):
+        stem = parts.embedder if hasattr(parts, "embedder") else parts.embeddings
+        return [stem, *parts.encoder.stages[:count]]
+    layers = parts.encoder.layer
+    return [parts.embeddings, *layers[: count * len(layers) // 4]]
 
 
 def backbone_stride(settings: NetworkParams) -> int:

@@ -50,6 +50,8 @@ class FeatureMaps(NamedTuple):
 class EfficientNetLite(nn.Module):
     """Images in -1..1 to the map of the last stage used; ``channels`` ends with its width.
 
+    ``stage_ends`` counts the blocks down to a 4th, 8th, 16th and 32nd of the image's side.
+
     Args:
         version: 0 to 2.
         width: scales the channels of all stages but the stem.
@@ -60,15 +62,19 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         own_width, depth = SCALES[version]
         self.stem = Layer(3, STEM, 3, 2)
-        blocks, self.channels = [], [STEM]
+        blocks: list[Block] = []
+        self.channels, ends = [STEM], list[int]()
         for number, stage in enumerate(STAGES if is_coarse else STAGES[:-2]):
             is_end = number in (0, len(STAGES) - 1)  # these two are never deepened
+            if stage.stride == 2:
+                ends.append(len(blocks))
             outputs = _round_to_eight(stage.channels * own_width * width)
             for repeat in range(stage.repeats if is_end else math.ceil(depth * stage.repeats)):
                 stride = 1 if repeat else stage.stride
                 blocks.append(Block(self.channels[-1], outputs, stage.expansion, stage.kernel, stride))
                 self.channels.append(outputs)
         self.blocks = nn.Sequential(*blocks)
+        self.stage_ends = [*ends[1:], len(blocks)]  # the first is half as wide as the image
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> FeatureMaps:
         """The one map that is used."""

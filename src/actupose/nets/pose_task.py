@@ -32,9 +32,12 @@ class PoseTask:
 
         Keypoints are pixels of the image that the network was shown.
         """
-        size = (raw.shape[2], raw.shape[3])
-        target = render_gaussians(self.cells(keypoints_px, raw.shape[-1]), size, self.heatmap.sigma)
-        return masked_mean(self.map_losses(raw, target), kept)
+        return masked_mean(self.map_losses(raw, self.render(keypoints_px, raw)), kept)
+
+    def render(self, keypoints_px: Float[Tensor, "B K 2"], like: Maps) -> Maps:
+        """Gaussians at keypoints in pixels, as heat maps of the same size as others."""
+        size = (like.shape[2], like.shape[3])
+        return render_gaussians(self.cells(keypoints_px, like.shape[-1]), size, self.heatmap.sigma)
 
     def map_losses(self, raw: Maps, target: Maps) -> Float[Tensor, "B K"]:
         """Loss of each raw map against its target."""

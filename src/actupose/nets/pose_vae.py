@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from actupose.core.pose import normalise_poses
 from actupose.core.rng import seeded_weights
 from actupose.params import VaeParams
 
@@ -71,6 +72,23 @@ def kl_divergence(
 ) -> Float[Tensor, "B"]:
     """KL of N(mean, variance) to N(0, I)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+
+
+@torch.no_grad()
+def leave_one_out_error(vae: PoseVae, keypoints_px: Float[Tensor, "N K 2"]) -> Float[Tensor, "N K"]:
+    """How far each keypoint lies from where the VAE puts it by the others, in units of the pose's size.
+
+    Poses are in pixels and complete. A VAE that trained with hidden keypoints (``vae.mask``) bears with it.
+    """
+    num_poses, num_keypoints, _ = keypoints_px.shape
+    visible = torch.ones(keypoints_px.shape[:2], dtype=torch.bool, device=keypoints_px.device)
+    poses = normalise_poses(keypoints_px, visible)[0].nan_to_num(nan=0.0)
+    others = ~torch.eye(num_keypoints, dtype=torch.bool, device=poses.device)
+    shown = poses[:, None] * others[None, :, :, None]
+    found = vae.decoder(vae.encode(shown.flatten(2).flatten(0, 1))[0])
+    own = found.view(num_poses, num_keypoints, num_keypoints, 2).diagonal(dim1=1, dim2=2).transpose(1, 2)
+    errors: Tensor = torch.linalg.vector_norm(own - poses, dim=-1)
+    return errors
 
 
 def _mlp(widths: Sequence[int]) -> nn.Sequential:

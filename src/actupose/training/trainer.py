@@ -68,7 +68,7 @@ class Trainer:
         self.pretraining = pretraining
         self.runtime = start_runtime(params, compute)
         self.info = model_info(params)
-        self.method = build_method(params, self.runtime, data.style_net)
+        self.method = build_method(params, self.runtime, data.nets)
         self.labels = data.labels.to(self.runtime.device)
         self.state = RunState(self.method, _curriculum(params, data.vae_scores), self._unknown_peaks())
         self._unchecked: StepTerms | None = None
@@ -207,7 +207,7 @@ class Trainer:
 
     def _look_at_target(self, epoch: int) -> None:
         """Tell the curriculum what poses the model finds on the target, where it asks."""
-        curriculum, vae = self.state.curriculum, self.data.vae
+        curriculum, vae = self.state.curriculum, self.data.nets.vae
         if curriculum is None or vae is None or not curriculum.needs_target(epoch):
             return
         found = self._predict(self._model(self.network), self.data.target)

@@ -13,8 +13,7 @@ from torch import Tensor
 from actupose.data.dataset import Domain, DomainImages, Labels
 from actupose.errors import UserError
 from actupose.files import short_digest
-from actupose.nets.pose_vae import PoseVae
-from actupose.nets.style_net import StyleNet
+from actupose.methods import HelperNets
 from actupose.params import RunParams
 from actupose.scoring.pose_score import load_vae
 from actupose.tables import SCORES, read_table
@@ -41,8 +40,7 @@ class TrainingData:
         target_test: images on which the model's predictions are saved as training goes on.
         source_val: labelled source images for a learning curve, None where the source has no such split.
         vae_scores: (N,) score of every labelled training sample, None for the oracle.
-        vae: what gave the scores, None where no other pose is to be scored.
-        style_net: what restyles images, None where no batch is restyled by a net.
+        nets: what restyles images and what scores poses, where the method asks for it.
         digest: names the tables' content that decides the weights: target labels for the oracle alone.
     """
 
@@ -52,8 +50,7 @@ class TrainingData:
     target_test: DomainImages
     source_val: tuple[DomainImages, Labels] | None
     vae_scores: Tensor | None
-    vae: PoseVae | None
-    style_net: StyleNet | None
+    nets: HelperNets
     digest: str
 
 
@@ -84,8 +81,10 @@ def open_training_data(params: RunParams, inputs: Inputs) -> TrainingData:
         target_test=target.images("test"),
         source_val=(source.images("val"), source.labels("val")) if source.holds("val") else None,
         vae_scores=None if scores is None else torch.tensor([scores[s] for s in images.sample_ids]),
-        vae=load_vae(inputs.vae) if params.method.needs_pose_vae else None,
-        style_net=load_style(inputs.style) if params.method.needs_style_net else None,
+        nets=HelperNets(
+            style=load_style(inputs.style) if params.method.needs_style_net else None,
+            vae=load_vae(inputs.vae) if params.method.needs_pose_vae else None,
+        ),
         digest=_digest(source, target, scores),
     )
 

@@ -11,7 +11,7 @@ from torch import nn
 from actupose.core.pseudo_label import draw_occlusion
 from actupose.core.rng import generator
 from actupose.data.augment import keypoints_in_view, render_view
-from actupose.methods.mean_teacher import OcclusionParams
+from actupose.methods._teaching import OcclusionParams
 from actupose.methods.reference.mean_teacher import BasePseudoLabels, ReferenceMeanTeacher
 from actupose.nets.pose_model import PoseModel
 from actupose.nets.pose_resnet import PoseOutput

@@ -18,13 +18,11 @@ from actupose.core.affine import affine_matrix, warp
 from actupose.core.angles import keypoint_angles, triplets_visible
 from actupose.core.heatmap import peak_cells, soft_argmax
 from actupose.core.losses import evalpose_loss
-from actupose.core.pseudo_label import (
-    confidence_mask,
-)
 from actupose.core.ranks import share
 from actupose.data.augment import ViewDraws, make_view
 from actupose.methods import Stored
-from actupose.methods.mean_teacher import Images, MeanTeacher, PseudoLabels, TargetViews, Terms
+from actupose.methods._teaching import PseudoLabels, TargetViews
+from actupose.methods.mean_teacher import Images, MeanTeacher, Terms
 from actupose.methods.reference.geometry import render_labels, unwarp
 
 
@@ -60,7 +58,7 @@ class ReferenceMeanTeacher(MeanTeacher):
     def pseudo_labels(self, seen: Sequence[Images], views: TargetViews) -> BasePseudoLabels:
         """The highest cell of the mean un-warped map."""
         assert isinstance(views, ReferenceViews)
-        task, params = self.student.task, self.params
+        task = self.student.task
         outputs = [self.student.runtime.predict(self.teacher, images) for images in seen]
         maps = [
             self._to_base(task.heatmaps(output.heatmaps), draws)
@@ -71,7 +69,7 @@ class ReferenceMeanTeacher(MeanTeacher):
         cells, width = peak_cells(merged).clamp(min=0), merged.shape[-1]
         keypoints_base = stride * torch.stack((cells % width, cells // width), -1)
         confidence = merged.amax(dim=(2, 3))
-        kept = confidence_mask(confidence, params.mask_ratio, params.gate)
+        kept = self.gate(keypoints_base, confidence)
         angles = keypoint_angles(keypoints_base, task.skeleton.triplets)
         valid = triplets_visible(kept, task.skeleton.triplets)
         return BasePseudoLabels(confidence, kept, outputs[0].features, angles, valid, keypoints_base, stride)
