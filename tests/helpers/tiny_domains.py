@@ -150,7 +150,8 @@ TINY = {
         "actupose": _mean_teacher(_ACTIVE, evalpose=0.1, cross_domain=0.01),
         "ensemble_teacher": _mean_teacher(MATCHED, evalpose=0.1, cross_domain=0.01) | {
             "kind": "ensemble_teacher", "gate": "soft", "views": 2, "mirrored": True, "calm": 0.5,
-            "spread": 0.05, "implausible": 0.1, "student_flip": 0.5, "mask": {"share": 0.3, "patch": 0.25},
+            "spread": 0.05, "implausible": 0.1, "student_flip": 0.5, "student_norm": "frozen",
+            "mask": {"share": 0.3, "patch": 0.25},
             "pseudo_loss": "heatmap", "rate": {"lr": 0.003, "warmup": 0.2}, "last_decay": 0.995,
         },
     },

@@ -22,6 +22,7 @@ NEUTRAL = {
     "calm": 0.0,
     "spread": 0.0,
     "implausible": 0.0,
+    "student_norm": "own",
     "student_flip": 0.5,  # of the tiny views
     "mask": {"share": 0.0, "patch": 0.25},
     "pseudo_loss": "heatmap",
@@ -65,6 +66,7 @@ def test_with_nothing_set_it_is_the_mean_teacher():
         {"gate": "soft"},
         {"implausible": 0.5},
         {"student_flip": 0.0},
+        {"student_norm": "frozen"},
         {"mask": {"share": 0.5, "patch": 0.25}},
         {"pseudo_loss": "squared"},
         {"rate": {"lr": 0.001, "warmup": 0.0}},
@@ -175,6 +177,18 @@ def test_the_teacher_keeps_more_of_itself_as_adaptation_goes_on():
     method = ensemble(ema_decay=0.9, last_decay=0.99)
     assert method.decay(3) == pytest.approx(0.9)
     assert method.decay(6) == pytest.approx(1 - 0.1 * 10**-0.5)  # half way, geometrically
+
+
+def test_frozen_statistics_stay_those_of_the_source_once_adaptation_begins():
+    method = ensemble(student_norm="frozen", teacher_norm="student")
+    statistics = []
+    for step in range(5):
+        method.prepare(step)
+        method.step(step, labelled_batch(), TARGET if step >= 3 else None)
+        statistics.append(method.student.network.upsampling[1].running_mean.clone())
+    assert not torch.equal(statistics[1], statistics[2])
+    assert torch.equal(statistics[2], statistics[4])
+    assert torch.equal(method.teacher.upsampling[1].running_mean, statistics[2])
 
 
 def test_it_asks_for_the_pose_vae_where_it_reads_it():

@@ -26,10 +26,12 @@ from actupose.core.ranks import share
 from actupose.core.rng import generator
 from actupose.core.schedule import ramped_decay, warm_cosine
 from actupose.data.augment import draw_patches, mask_patches
-from actupose.methods import HelperNets, Stored
+from actupose.data.views import LabelledBatch
+from actupose.methods import HelperNets, StepResult, Stored
 from actupose.methods._teaching import TargetDraws, TargetViews, TeachingParams
 from actupose.methods.mean_teacher import Images, MeanTeacher
 from actupose.methods.supervised import Student
+from actupose.nets.pose_resnet import keep_statistics
 from actupose.nets.pose_vae import leave_one_out_error
 from actupose.params import Fraction, NonNegativeFloat, PositiveFloat, PositiveFraction, Settings, ViewParams
 
@@ -62,6 +64,8 @@ class EnsembleTeacherParams(TeachingParams):
             takes the peaks alone.
         implausible: share of each keypoint's pseudo-labels that is left out for the largest leave-one-out
             error of the pose VAE.
+        student_norm: ``own`` normalises each batch by its own statistics, target batches by the target's;
+            ``frozen`` keeps BatchNorm's running ones, of the source, once adaptation begins.
         student_flip: chance of a mirrored student's view of the target.
         mask: of the student's target images.
         pseudo_loss: ``heatmap`` is the run's own heat-map loss, ``squared`` the relative squared error.
@@ -75,6 +79,7 @@ class EnsembleTeacherParams(TeachingParams):
     calm: Fraction
     spread: NonNegativeFloat
     implausible: Annotated[float, Field(ge=0, lt=1)]
+    student_norm: Literal["own", "frozen"]
     student_flip: Fraction
     mask: MaskParams
     pseudo_loss: Literal["heatmap", "squared"]
@@ -107,6 +112,12 @@ class EnsembleTeacher(MeanTeacher):
     def __init__(self, student: Student, nets: HelperNets) -> None:
         super().__init__(student, nets)
         self.vae = nets.vae.to(student.runtime.device) if nets.vae is not None else None
+
+    def step(self, step: int, batch: LabelledBatch, target: Stored | None) -> StepResult:
+        """One step of the student, then one of the teacher."""
+        if self.params.student_norm == "frozen" and self.student.run.schedule.is_adapting(step):
+            keep_statistics(self.student.network)
+        return super().step(step, batch, target)
 
     @property
     def teacher_ranges(self) -> ViewParams:

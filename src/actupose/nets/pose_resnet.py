@@ -64,6 +64,13 @@ def build_network(num_keypoints: int, settings: NetworkParams, seed: int) -> Pos
         return PoseResNet(num_keypoints, settings)
 
 
+def keep_statistics(network: nn.Module) -> None:
+    """Let BatchNorm use its running statistics and change them no more, until the network's mode is set."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 def heatmap_side(image_size: int, settings: NetworkParams) -> int:
     """Cells along a heat map's side."""
     return (image_size // backbone_stride(settings)) << NUM_DECONVOLUTIONS
