@@ -88,7 +88,7 @@ def _run(name: str, definition: Sweep, settings: Sequence[str], jobs: int | None
         try:
             failed = _run_all(name, cell_jobs(WORKSPACES / name, left, jobs, parent), cells)
             finished = [cell for cell in every if is_finished(name, cell)]
-            metrics = cell_metrics(summarise(name, finished))
+            metrics = cell_metrics(summarise(name, finished, definition.decision))
         except BaseException as error:  # a signal is none of Exception
             _finish_run(parent, "FAILED" if isinstance(error, Exception) else "KILLED", name)
             raise
@@ -109,7 +109,7 @@ def exclusive(name: str) -> Iterator[None]:
 
 
 def _start_run(name: str, definition: Sweep, cell: Cell, *, resumes: bool) -> str | None:
-    axes = {key: json.dumps(values) for key, values in definition.axes.items()}
+    axes = {key: json.dumps(values) for key, values in definition.varied.items()}
     return start_sweep_run(cell.merged[1].tracking.experiment, name, axes, resumes=resumes)
 
 

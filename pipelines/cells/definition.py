@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from actupose.errors import UserError
 from actupose.params import Params
@@ -19,37 +19,62 @@ from pipelines._settings import check_roots, merge_settings
 
 SWEEPS = Path("sweeps")
 
+CELL = "cell"  # the axis of cells that have names
 _LONGEST_FOLDER = 120  # characters
 
 Values = Annotated[list[Any], Field(min_length=1)]
 
 
 class Sweep(BaseModel):
-    """A file of ``sweeps/``, or the same from the command line: settings of every cell, values of each axis.
+    """A file of ``sweeps/``, or the same from the command line: settings of every cell, and what varies.
 
-    ``one_at_a_time`` varies an axis while the others stay as the settings have them; ``grid`` is the product.
+    That is either ``axes``, values of each key (``one_at_a_time`` varies an axis while the others stay as the
+    settings have them; ``grid`` is the product), or ``cells``, settings of each by its name. ``decision`` is
+    what was concluded from the results: text below their table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str | None
     settings: dict[str, Any]
-    vary: Literal["one_at_a_time", "grid"]
-    axes: Annotated[dict[str, Values], Field(min_length=1)]
+    vary: Literal["one_at_a_time", "grid"] | None = None
+    axes: dict[str, Values] = {}
+    cells: dict[str, dict[str, Any]] = {}
+    decision: str = ""
+
+    @model_validator(mode="after")
+    def _something_varies(self) -> Self:
+        if bool(self.axes) == bool(self.cells) or bool(self.axes) != bool(self.vary):
+            raise ValueError("either vary and axes, or cells by name")
+        return self
+
+    @property
+    def varied(self) -> dict[str, list[Any]]:
+        """Values of each axis, or the names of the cells as those of one axis."""
+        return self.axes or {CELL: list(self.cells)}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination: the value of each varied key, on top of a preset (None: params.yaml) and settings."""
+    """One combination: the value of each varied key, on top of a preset (None: params.yaml) and settings.
+
+    ``title`` is the name that a sweep's file gives it.
+    """
 
     values: dict[str, Any]
     preset: str | None
     base: tuple[str, ...]
+    title: str | None = None
 
     @property
     def name(self) -> str:
         """What it is called in tables and on disk."""
-        return ",".join(_assignments(self.values))
+        return self.title or ",".join(_assignments(self.values))
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it stands on each axis."""
+        return {CELL: self.title} if self.title else self.values
 
     @property
     def folder(self) -> str:
@@ -86,7 +111,8 @@ def read_sweep(name: str) -> Sweep:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise UserError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(": ".join(filter(None, (str(path), place, first["msg"])))) from None
 
 
 def parse_axes(axes: Sequence[str]) -> dict[str, list[Any]]:
@@ -119,8 +145,11 @@ def sweep_cells(sweep: Sweep, settings: Sequence[str]) -> list[Cell]:
         UserError: a cell is there twice, or has an unknown key, a bad value, a missing data folder.
     """
     base = (*_assignments(sweep.settings), *settings)
-    combinations = _grid(sweep.axes) if sweep.vary == "grid" else _one_at_a_time(sweep.axes)
-    cells = [Cell(values, sweep.preset, base) for values in combinations]
+    if sweep.cells:
+        cells = [Cell(values, sweep.preset, base, title) for title, values in sweep.cells.items()]
+    else:
+        combinations = _grid(sweep.axes) if sweep.vary == "grid" else _one_at_a_time(sweep.axes)
+        cells = [Cell(values, sweep.preset, base) for values in combinations]
     names = [cell.name for cell in cells]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"the sweep has the cell {repeated} twice: name every value of an axis once")

@@ -44,14 +44,13 @@ def keep_metrics(name: str, cell: Cell, workspace: Path) -> None:
         temporary.write_text(text)
 
 
-def summarise(name: str, cells: Sequence[Cell]) -> "pd.DataFrame":
+def summarise(name: str, cells: Sequence[Cell], decision: str = "") -> "pd.DataFrame":
     """Write the summary of finished cells, show it in Prefect, and return it: one row a cell and method."""
     from actupose.report.sweep import CellResults, write_summary  # draws: slow to import
 
     folder = results_folder(name)
-    rows = write_summary(
-        folder, [CellResults(cell.name, cell.values, folder / cell.folder) for cell in cells]
-    )
+    found = [CellResults(cell.name, cell.place, folder / cell.folder) for cell in cells]
+    rows = write_summary(folder, found, decision)
     if len(rows):
         key = artifact_key(f"sweep-{name}")
         table = rows.astype(object).where(rows.notna(), None)

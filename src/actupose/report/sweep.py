@@ -16,6 +16,7 @@ from actupose.report.plots.look import draw_legend, png_bytes, report_style
 from actupose.report.read import read_metrics
 
 FIGURES = {"pck_all": "All", "pck_all_hardest_third": "hardest third"}
+_LONGEST_LEVEL = 12  # letters of a tick's label that has room beside its neighbours
 _COLORS = {"All": "#0072b2", "hardest third": "#d55e00"}
 _NOTE = """\
 Selection: last; x100, mean ± standard deviation over seeds, on the target's test split.
@@ -32,8 +33,10 @@ class CellResults:
     folder: Path
 
 
-def write_summary(folder: Path, cells: Sequence[CellResults]) -> pd.DataFrame:
+def write_summary(folder: Path, cells: Sequence[CellResults], decision: str = "") -> pd.DataFrame:
     """Write ``summary.csv`` (fractions), ``summary.md`` (x100) and ``summary.png`` of the finished cells.
+
+    ``decision`` is what somebody concluded, below the table of ``summary.md``.
 
     Returns:
         One row a cell and method: seeds, mean and sample deviation of each figure (``last``).
@@ -45,7 +48,7 @@ def write_summary(folder: Path, cells: Sequence[CellResults]) -> pd.DataFrame:
     summary = _summarise(cells)
     contents = {
         "summary.csv": summary.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode(),
-        "summary.md": _markdown(summary).encode(),
+        "summary.md": _markdown(summary, decision).encode(),
         "summary.png": _draw(summary, {cell.name: cell.values for cell in cells}),
     }
     for name, content in contents.items():
@@ -67,7 +70,7 @@ def _summarise(cells: Sequence[CellResults]) -> pd.DataFrame:
     return pd.DataFrame({"seeds": grouped.size(), **parts}).reset_index()
 
 
-def _markdown(summary: pd.DataFrame) -> str:
+def _markdown(summary: pd.DataFrame, decision: str) -> str:
     header = ["Cell", "Method", "Seeds", *(f"PCK@0.05 {name}" for name in FIGURES.values())]
     lines = [header, ["---"] * 2 + ["---:"] * (len(header) - 2)]
     known = summary.astype(object).where(summary.notna(), None)
@@ -77,7 +80,8 @@ def _markdown(summary: pd.DataFrame) -> str:
             for name, label in FIGURES.items()
         ]
         lines.append([row["cell"], row["method"], str(row["seeds"]), *figures])
-    return f"{_NOTE}\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return f"{_NOTE}\n{table}" + (f"\n{decision.strip()}\n" if decision else "")
 
 
 def _draw(summary: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> bytes:
@@ -120,6 +124,8 @@ def _draw_axis(axes: Axes, key: str, summary: pd.DataFrame, values: Mapping[str,
             label=label,
         )
     axes.set_xticks(range(len(ticks)), ticks)
+    if max(map(len, ticks)) > _LONGEST_LEVEL:
+        axes.tick_params(axis="x", labelrotation=90)
     axes.set_xlabel(key)
 
 
@@ -146,4 +152,5 @@ def _draw_heat_map(
 
 def _shown(key: str, summary: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The key's value in each row, as text."""
-    return [json.dumps(values[cell][key]) for cell in summary["cell"]]
+    shown = (values[cell][key] for cell in summary["cell"])
+    return [value if isinstance(value, str) else json.dumps(value) for value in shown]

@@ -93,3 +93,47 @@ def test_cells_are_on_top_of_a_preset_that_lies_anywhere(tmp_path: Path) -> None
     cells = sweep_cells(Sweep.model_validate(mine | {"axes": {"vae.latent": [2, 4]}}), [])
     vaes = [cell.merged[1].vae for cell in cells]
     assert [(vae.seed, vae.lr, vae.latent) for vae in vaes] == [(3, 0.01, 2), (3, 0.01, 4)]
+
+
+def test_cells_may_have_names_and_settings_of_their_own() -> None:
+    sweep = Sweep.model_validate(
+        {
+            "preset": None,
+            "settings": {"train.methods": ["actupose"]},
+            "cells": {"published": {}, "no losses": {"methods.actupose.weights.evalpose": 0.0}},
+        }
+    )
+    published, plain = sweep_cells(sweep, ["train.seeds=[3]"])
+    assert (published.name, plain.name, plain.folder[:10]) == ("published", "no losses", "no_losses-")
+    assert plain.place == {"cell": "no losses"}
+    weights = [cell.merged[1].methods["actupose"].weights.evalpose for cell in (published, plain)]
+    assert weights == [0.1, 0.0]
+    assert sweep.varied == {"cell": ["published", "no losses"]}
+
+
+@pytest.mark.parametrize(
+    "varied",
+    [
+        {},
+        {"vary": "grid"},
+        {"axes": {"train.seeds": [[0]]}},
+        {"vary": "grid", "axes": {"train.seeds": [[0]]}, "cells": {"a": {}}},
+        {"vary": "grid", "cells": {"a": {}}},
+    ],
+    ids=str,
+)
+def test_a_sweep_has_either_axes_or_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, varied: Any
+) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "x.yaml").write_text(yaml.safe_dump({"preset": None, "settings": {}} | varied))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"sweeps/x.yaml: .*either vary and axes, or cells by name"):
+        read_sweep("x")
+
+
+def test_every_sweep_of_the_project_can_be_read() -> None:
+    for path in sorted((ROOT / "sweeps").glob("*.yaml")):
+        definition = read_sweep(path.stem)
+        roots = [f"data.{domain}.root={path.parent}" for domain in ("source", "target")]
+        assert sweep_cells(definition, roots if definition.preset else [])

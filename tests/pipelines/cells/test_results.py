@@ -42,3 +42,9 @@ def test_the_summary_chooses_no_cell(tmp_path: Path) -> None:
     text = (tmp_path / "summary.md").read_text()
     assert "a setting that is chosen by them is not an unsupervised result" in text
     assert "best" not in text
+
+
+def test_what_was_decided_stands_below_the_table(tmp_path: Path) -> None:
+    cells = [results(tmp_path, "a", {"udape": [0.1]})]
+    write_summary(tmp_path, cells, "It does not help: kept off.\n")
+    assert (tmp_path / "summary.md").read_text().endswith("|\n\nIt does not help: kept off.\n")
