@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from actupose.nets.pose_vae import PoseVae, show
+from actupose.nets.pose_vae import PoseVae, leave_one_out_error, show
 from actupose.params import Params, VaeParams, load_params
 from actupose.scoring.pose_bins import SplitPoses
 from actupose.scoring.pose_score import pose_tensors, score_poses, train_vae
@@ -56,14 +56,7 @@ def leave_one_out(vae: PoseVae) -> Score:
     """Every visible keypoint against what the VAE makes of the others."""
 
     def score(poses: Tensor, visible: Tensor) -> Tensor:
-        total = torch.zeros(len(poses))
-        for k in range(visible.shape[1]):
-            others = visible.clone()
-            others[:, k] = False
-            mean, _ = vae.encode(show(poses, others))
-            error = (poses - vae.decoder(mean)).square().unflatten(1, (-1, 2)).sum(dim=2)
-            total += error[:, k] * visible[:, k]
-        return total / visible.sum(dim=1)
+        return leave_one_out_error(vae, poses, visible).sum(dim=1) / visible.sum(dim=1)
 
     return score
 

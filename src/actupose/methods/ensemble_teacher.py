@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from actupose.core.losses import masked_mean, relative_squared_error, weighted_mean
+from actupose.core.pose import normalise_poses
 from actupose.core.pseudo_label import (
     agreement,
     below_quantile,
@@ -169,7 +170,9 @@ class EnsembleTeacher(MeanTeacher):
         if params.gate != "soft":
             kept = confidence_mask(confidence, params.mask_ratio, params.gate)
         if self.vae is not None and params.implausible:
-            error = leave_one_out_error(self.vae, keypoints_stored)
+            visible = torch.ones_like(kept)
+            poses = normalise_poses(keypoints_stored, visible)[0].nan_to_num(nan=0.0)
+            error = leave_one_out_error(self.vae, poses.flatten(1), visible)
             kept = kept & below_quantile(error, params.implausible)
         return kept
 

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from actupose.core.pose import normalise_poses
 from actupose.core.rng import seeded_weights
 from actupose.params import VaeParams
 
@@ -75,20 +74,20 @@ def kl_divergence(
 
 
 @torch.no_grad()
-def leave_one_out_error(vae: PoseVae, keypoints_px: Float[Tensor, "N K 2"]) -> Float[Tensor, "N K"]:
-    """How far each keypoint lies from where the VAE puts it by the others, in units of the pose's size.
+def leave_one_out_error(
+    vae: PoseVae, poses: Float[Tensor, "N D"], visible: Bool[Tensor, "N K"]
+) -> Float[Tensor, "N K"]:
+    """Squared distance of each visible keypoint from where the VAE puts it by the others; 0 where invisible.
 
-    Poses are in pixels and complete. A VAE that trained with hidden keypoints (``vae.mask``) bears with it.
+    A VAE that trained with hidden keypoints (``vae.mask``) bears with it.
     """
-    num_poses, num_keypoints, _ = keypoints_px.shape
-    visible = torch.ones(keypoints_px.shape[:2], dtype=torch.bool, device=keypoints_px.device)
-    poses = normalise_poses(keypoints_px, visible)[0].nan_to_num(nan=0.0)
-    others = ~torch.eye(num_keypoints, dtype=torch.bool, device=poses.device)
-    shown = poses[:, None] * others[None, :, :, None]
-    found = vae.decoder(vae.encode(shown.flatten(2).flatten(0, 1))[0])
-    own = found.view(num_poses, num_keypoints, num_keypoints, 2).diagonal(dim1=1, dim2=2).transpose(1, 2)
-    errors: Tensor = torch.linalg.vector_norm(own - poses, dim=-1)
-    return errors
+    num_poses, num_keypoints = visible.shape
+    others = visible[:, None] & ~torch.eye(num_keypoints, dtype=torch.bool, device=visible.device)
+    shown = show(poses.repeat_interleave(num_keypoints, dim=0), others.flatten(0, 1))
+    found = vae.decoder(vae.encode(shown)[0]).view(num_poses, num_keypoints, num_keypoints, 2)
+    own = found.diagonal(dim1=1, dim2=2).transpose(1, 2)
+    errors: Tensor = (own - poses.unflatten(1, (-1, 2))).square().sum(dim=2)
+    return errors * visible
 
 
 def _mlp(widths: Sequence[int]) -> nn.Sequential:
