@@ -65,7 +65,6 @@ class ActiveCurriculum(PeakCurriculum):
     """ACTUPose (P2 3.1.2; figure 10 varies num_bins, pace and sigma)."""
 
     name: Literal["active"]
-    confidence: Literal["online", "full_pass"]
 
 
 class ActiveSamplingCurriculum(PeakCurriculum):
