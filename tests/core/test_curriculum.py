@@ -204,6 +204,12 @@ def test_source_bins_match_the_frequency_of_target_scores():
     assert weights.tolist() == pytest.approx([2 * 2 / 6, 2 * 4 / 6])
 
 
+def test_a_score_is_in_the_first_bin_whose_hardest_pose_reaches_it_or_in_the_last():
+    scores, bins = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.tensor([0, 0, 1, 1, 2])
+    found = curriculum.bins_of_scores(torch.tensor([0.0, 2.0, 2.1, 4.0, 4.5, 9.0]), scores, bins)
+    assert found.tolist() == [0, 0, 1, 1, 2, 2]
+
+
 @few
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=20).filter(any), st.integers(1, 60), st.integers(0, 99))
 def test_every_sample_is_drawn_as_often_as_its_weight_says_to_the_next_whole_number(weights, count, seed):

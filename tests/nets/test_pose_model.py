@@ -9,6 +9,7 @@ from actupose.errors import UserError
 from actupose.nets.pose_model import (
     ModelInfo,
     PoseModel,
+    is_sure,
     load_model,
     mean_peaks,
     predict_batch,
@@ -180,6 +181,12 @@ def test_logits_of_a_drawn_gaussian_are_as_confident_as_the_gaussian():
 def test_peaks_are_clamped_before_their_mean_is_taken():
     peaks = torch.tensor([[0.01, 0.5, 3.0], [-1.0, 0.0, 0.05]])
     assert mean_peaks(peaks).tolist() == pytest.approx([(0.05 + 0.5 + 1) / 3, 0.05])
+
+
+def test_a_model_is_sure_where_the_mean_peak_reaches_the_median():
+    peaks = torch.tensor([[0.2, 0.4], [0.9, 0.1], [0.1, 0.1], [0.8, 0.8]])
+    # means 0.3, 0.5, 0.1, 0.8; of an even number the lower of the middle two, 0.3
+    assert is_sure(peaks).tolist() == [True, True, False, True]
 
 
 def test_predicting_scales_bytes_to_one_and_asks_for_no_gradient():

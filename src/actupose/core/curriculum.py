@@ -112,9 +112,26 @@ def matching_weights(
         Mean 1. A target pose beyond the source's hardest counts for the last bin.
     """
     num_bins = int(bins.max()) + 1
-    hardest = torch.full((num_bins,), -torch.inf).scatter_reduce(0, bins, source_scores.float(), "amax")
-    counts = torch.bucketize(target_scores.float(), hardest[:-1]).bincount(minlength=num_bins)
+    counts = bins_of_scores(target_scores, source_scores, bins).bincount(minlength=num_bins)
     return counts * num_bins / counts.sum()
+
+
+def bins_of_scores(
+    scores: Float[Tensor, "M"], source_scores: Float[Tensor, "N"], bins: Int64[Tensor, "N"]
+) -> Int64[Tensor, "M"]:
+    """Source bin in which a pose of each score would be.
+
+    Args:
+        scores: of other poses, by the VAE that scored the source's.
+        source_scores: which ``bins`` sort.
+        bins: all of them hold a pose.
+
+    Returns:
+        Bins; of a score beyond the source's hardest the last.
+    """
+    num_bins = int(bins.max()) + 1
+    hardest = torch.full((num_bins,), -torch.inf).scatter_reduce(0, bins, source_scores.float(), "amax")
+    return torch.bucketize(scores.float(), hardest[:-1])
 
 
 def hard_mining_weights(num_bins: int, hard_fraction: float) -> Float[Tensor, "Nb"]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from pydantic import ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -25,6 +25,12 @@ MIN_PEAK = 0.05  # METHODS 3
 def mean_peaks(confidence: Float[Tensor, "B K"]) -> Float[Tensor, "B"]:
     """Mean over keypoints of peaks, each clamped to [0.05, 1]: what re-ranks (P2 3.1.2)."""
     return confidence.clamp(MIN_PEAK, 1).mean(dim=1)
+
+
+def is_sure(confidence: Float[Tensor, "B K"]) -> Bool[Tensor, "B"]:
+    """Of which half of a set's images a model is surest: mean peaks that reach their median."""
+    peaks = mean_peaks(confidence)
+    return peaks >= peaks.median()
 
 
 CellPlace = Literal["centre", "corner"]

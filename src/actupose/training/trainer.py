@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from actupose.core.ranks import any_rank, rank, share, wait_for_all
 from actupose.data.dataset import DomainImages, ImageBatch, epoch_plan
 from actupose.data.views import LabelledBatch
-from actupose.nets.pose_model import PoseModel, Prediction, mean_peaks
+from actupose.nets.pose_model import PoseModel, Prediction, is_sure, mean_peaks
 from actupose.nets.pose_resnet import PoseResNet
 from actupose.params import ComputeParams, RunParams
 from actupose.scoring.pose_score import score_keypoints
@@ -211,8 +211,7 @@ class Trainer:
         if curriculum is None or vae is None or not curriculum.needs_target(epoch):
             return
         found = self._predict(self._model(self.network), self.data.target)
-        is_sure = mean_peaks(found.confidence) >= mean_peaks(found.confidence).median()
-        curriculum.match(score_keypoints(vae, found.keypoints[is_sure]))
+        curriculum.match(score_keypoints(vae, found.keypoints[is_sure(found.confidence)]))
 
     def _confidence(self, curriculum: CurriculumState, epoch: int) -> Tensor:
         """(N,) mean peak of every labelled sample in the finished epoch, NaN where unknown."""
