@@ -1,21 +1,28 @@
-"""Score one trained run's predictions on the target's test images, over all and per bin; log to MLflow."""
+"""Score one trained run's predictions on the target's test images, over all and per bin; log to MLflow.
+
+What the model finds on the target's training photos, which needs no label, says which poses the source lacks.
+"""
 
 import json
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from actupose.data.dataset import Domain
 from actupose.evaluation.evaluate import Evaluation, Inputs, evaluate
+from actupose.evaluation.predictions import ModelPredictions
 from actupose.files import atomic_path
-from actupose.layout import BINS, EVALUATIONS, INGESTED, PREDICTIONS, RUNS, VAE
+from actupose.layout import BINS, EVALUATIONS, INGESTED, NORMALISED, PREDICTIONS, RUNS, VAE
 from actupose.params import Params
 from actupose.report.compare import write_run_figures
 from actupose.report.read import evaluated_run
-from actupose.skeleton import SKELETONS
+from actupose.skeleton import SKELETONS, Skeleton
 from actupose.tables import HISTORY, PER_BIN, predictions_schema, read_table, write_table
+from actupose.wanted import find, write
 from stages._entry import run_stage
 from stages._run_arguments import RunArguments, read_run_arguments
 from tracking import RunMirror, describe_run
@@ -36,22 +43,38 @@ def main() -> None:
     params, run = args.params, RUNS / args.name
     skeleton = SKELETONS[params.data.skeleton]
     source, target = (Domain(INGESTED / name, skeleton) for name in ("source", "target"))
-    predictions = PREDICTIONS / f"{args.name}.parquet"
+    predictions = ModelPredictions(PREDICTIONS / f"{args.name}.parquet", len(skeleton))
     result = evaluate(params, Inputs(source, target, predictions, BINS, VAE, run))
+    wanted = _find_wanted(predictions, target, skeleton)
     _write(args.name, params, result)
+    lists = write.write_wanted(EVALUATIONS / args.name, wanted, skeleton)
     history = read_table(run / "history.parquet", HISTORY)
     with RunMirror.reopen(describe_run(params, args.method, args.seed)) as mirror:
         _track(mirror, args.name, result, history)
         _print_accuracy(args, result)
         with tempfile.TemporaryDirectory() as folder:
-            mirror.log_files("figures", _draw(args, result, history, target, Path(folder)))
+            out = Path(folder)
+            mirror.log_files("figures", _drawn(args, partial(_draw, args, result, history, target, out)))
+            picture = partial(write.draw_wanted, out / write.PICTURE, wanted.poses, skeleton)
+            mirror.log_files("wanted", [*lists, *_drawn(args, picture)])
+
+
+def _find_wanted(predictions: ModelPredictions, target: Domain, skeleton: Skeleton) -> find.Wanted:
+    photos, source = target.sample_ids("train"), NORMALISED / "source.parquet"
+    scores = BINS / "source" / "scores.parquet"
+    return find.find_wanted(find.Inputs(predictions, photos, source, scores, VAE), skeleton)
 
 
 def _draw(args: RunArguments, result: Evaluation, history: pa.Table, target: Domain, out: Path) -> list[Path]:
-    """Figures of the run, in ``out``; none, and a warning, where they cannot be drawn."""
+    """Figures of the run, in ``out``."""
+    run = evaluated_run(args.method, args.seed, result, history, RUNS / args.name)
+    return write_run_figures(run, target, out, args.params)
+
+
+def _drawn(args: RunArguments, draw: Callable[[], list[Path]]) -> list[Path]:
+    """What ``draw`` leaves; nothing, and a warning, where it cannot."""
     try:
-        run = evaluated_run(args.method, args.seed, result, history, RUNS / args.name)
-        return write_run_figures(run, target, out, args.params)
+        return draw()
     except Exception as error:  # whatever is wrong with a picture, what it shows is measured and written
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"warning: {args.name}: no figures: {reason}", file=sys.stderr)

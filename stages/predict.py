@@ -1,4 +1,4 @@
-"""Predict with one trained run on every image that evaluation may ask for."""
+"""Predict with one trained run on all images of the target, and on the source's test images."""
 
 from actupose.evaluation.predict import predict
 from actupose.layout import INGESTED, PREDICTIONS, RUNS

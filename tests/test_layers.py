@@ -18,6 +18,7 @@ ROOMS = {
     "evaluation": {"core", "data", "nets", "scoring", "methods", "training"},
     "inference": {"core", "data", "nets"},
     "report": {"core", "data", "nets", "scoring", "methods", "training", "evaluation"},
+    "wanted": {"core", "nets", "scoring", "evaluation", "inference", "report"},
 }
 
 

@@ -10,6 +10,7 @@ from actupose.files import atomic_path
 from actupose.tables import (
     HISTORY,
     PER_BIN,
+    WANTED_BINS,
     fixed_lists,
     keypoint_values,
     list_values,
@@ -139,6 +140,9 @@ def test_nulls_are_refused_in_values_and_within_lists(tmp_path):
             samples_schema(3),
         )
     assert list(tmp_path.iterdir()) == []
+    row = {name: [0] for name in WANTED_BINS.names} | {"sample_ids": [["a", None]]}
+    with pytest.raises(ValueError, match="holds nulls"):
+        write_table(tmp_path / "w.parquet", make_table(WANTED_BINS, row), WANTED_BINS)
 
 
 def test_a_missing_file_names_the_way_to_make_it(tmp_path):

@@ -13,6 +13,7 @@ from actupose.tables import (
     PER_BIN,
     REJECTED,
     SCORES,
+    WANTED_BINS,
     epoch_predictions_schema,
     keypoint_values,
     make_table,
@@ -21,6 +22,7 @@ from actupose.tables import (
     read_table,
     samples_schema,
     table_metadata,
+    wanted_schema,
     write_table,
 )
 
@@ -36,6 +38,8 @@ SCHEMAS = {
     "epoch predictions": epoch_predictions_schema(2),
     "predictions": predictions_schema(1),
     "per bin": PER_BIN,
+    "wanted bins": WANTED_BINS,
+    "wanted": wanted_schema(2),
 }
 SCALARS = {
     pa.string(): st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
@@ -51,6 +55,8 @@ def values_of(kind):
     """Any value of an Arrow type."""
     if pa.types.is_fixed_size_list(kind):
         return st.lists(values_of(kind.value_type), min_size=kind.list_size, max_size=kind.list_size)
+    if pa.types.is_list(kind):
+        return st.lists(values_of(kind.value_type), max_size=3)
     return SCALARS[kind]
 
 

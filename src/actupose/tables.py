@@ -110,7 +110,7 @@ def epoch_predictions_schema(num_keypoints: int) -> pa.Schema:
 
 
 def model_predictions_schema(num_keypoints: int) -> pa.Schema:
-    """What a trained model says of every image that evaluation may ask for: no labels.
+    """What a trained model says of all images of the target and of the source's test images: no labels.
 
     ``domain`` is source or target; ``cell`` as after an epoch. Schema metadata: heatmap_side and
     heatmap_sigma (cells), which say what a cell is.
@@ -168,6 +168,36 @@ PER_BIN = _schema(
     evalpose_angle=pa.float32(),
     evalpose_bone=pa.float32(),
 )
+
+
+WANTED_BINS = _schema(
+    bin=pa.int64(),
+    target_count=pa.int64(),
+    target_share=pa.float32(),
+    source_share=pa.float32(),
+    deficit=pa.float32(),
+    sample_ids=pa.list_(pa.string()),
+)
+
+
+def wanted_schema(num_keypoints: int) -> pa.Schema:
+    """Poses that stand for what the source lacks, the most lacking first; ``pose`` is a normalised one.
+
+    ``rank`` counts from 0. ``target_count`` poses are alike to it and to none before it; shares are of all
+    that are alike to it. Schema metadata: skeleton, alike (the mean cosine that two alike poses reach).
+    """
+    return _schema(
+        rank=pa.int64(),
+        pose=_points(num_keypoints),
+        bin=pa.int64(),
+        score=pa.float32(),
+        target_count=pa.int64(),
+        target_share=pa.float32(),
+        source_share=pa.float32(),
+        deficit=pa.float32(),
+        sample_ids=pa.list_(pa.string()),
+        source_ids=pa.list_(pa.string()),
+    )
 
 
 def fixed_lists(values: np.ndarray) -> pa.FixedSizeListArray:
@@ -228,7 +258,8 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
 
 def _holds_null(column: pa.ChunkedArray) -> bool:
     """Whether a value, or a value within a list, is null."""
-    inside = pa.types.is_fixed_size_list(column.type) and column.combine_chunks().flatten().null_count
+    is_list = pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type)
+    inside = is_list and column.combine_chunks().flatten().null_count
     return bool(column.null_count or inside)
 
 

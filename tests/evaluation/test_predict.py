@@ -1,4 +1,4 @@
-"""Predictions that evaluation reads: of whom, by what, and that no label is among it."""
+"""Predictions that later stages read: of whom, by what, and that no label is among it."""
 
 import numpy as np
 import pytest
@@ -33,18 +33,20 @@ def rows_of(table) -> list[tuple[str, str, str]]:
     return list(zip(*(table.column(name).to_pylist() for name in SCHEMA.names[:3]), strict=True))
 
 
-def with_validation_split(project: Project) -> None:
-    rows = [(f"t{i}", "test") for i in range(3)] + [(f"v{i}", "val") for i in range(2)]
-    write_samples(project.ingested / "target", rows, tiny_poses(5, 0), np.ones((5, 16), bool))
+def with_three_splits(project: Project) -> None:
+    splits = {"train": 4, "val": 2, "test": 3}
+    rows = [(f"{split}{i}", split) for split, count in splits.items() for i in range(count)]
+    write_samples(project.ingested / "target", rows, tiny_poses(9, 0), np.ones((9, 16), bool))
 
 
-def test_whoever_evaluation_may_ask_for_is_predicted(project):
-    with_validation_split(project)
+def test_all_of_the_target_and_the_sources_test_images_are_predicted(project):
+    with_three_splits(project)
     table = predicted(project)
     assert table.schema.equals(SCHEMA, check_metadata=False)
     assert rows_of(table) == [
-        *(("target", "test", f"t{i}") for i in range(3)),
-        *(("target", "val", f"v{i}") for i in range(2)),
+        *(("target", "test", f"test{i}") for i in range(3)),
+        *(("target", "val", f"val{i}") for i in range(2)),
+        *(("target", "train", f"train{i}") for i in range(4)),
         *(("source", "test", f"source-test-{i:03d}") for i in range(4)),
     ]
     side = heatmap_side(SIDE, PARAMS.network)
@@ -52,8 +54,8 @@ def test_whoever_evaluation_may_ask_for_is_predicted(project):
 
 
 def test_splits_that_are_not_there_are_left_out(project):
-    rows = [("s0", "train")]
-    write_samples(project.ingested / "source", rows, tiny_poses(1, 0), np.ones((1, 16), bool))
+    write_samples(project.ingested / "source", [("s0", "train")], tiny_poses(1, 0), np.ones((1, 16), bool))
+    write_samples(project.ingested / "target", [("t0", "test")], tiny_poses(1, 0), np.ones((1, 16), bool))
     assert {row[:2] for row in rows_of(predicted(project))} == {("target", "test")}
 
 
@@ -79,7 +81,7 @@ def test_a_split_is_read_back_as_it_was_predicted(project):
     project.predict(PARAMS, project.root / "run")
     model = ModelPredictions(project.predictions, 16)
     ids = [f"source-test-{i:03d}" for i in range(4)]
-    found, table = model.of("source", "test", ids), predicted(project).slice(12)
+    found, table = model.of("source", "test", ids), predicted(project).slice(12 + 18)
     assert (model.heatmap_side, model.heatmap_sigma) == (heatmap_side(SIDE, PARAMS.network), 1.5)
     assert found.keypoints.flatten(1).tolist() == table.column("keypoints_pred").to_pylist()
     assert found.confidence.tolist() == table.column("confidence").to_pylist()

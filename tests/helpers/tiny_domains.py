@@ -16,6 +16,7 @@ from actupose.data.image_store import write_images
 from actupose.evaluation.evaluate import Evaluation, evaluate
 from actupose.evaluation.evaluate import Inputs as EvaluateInputs
 from actupose.evaluation.predict import predict
+from actupose.evaluation.predictions import ModelPredictions
 from actupose.nets.pose_vae import build_vae
 from actupose.params import Params, RunParams, check_params
 from actupose.scoring.pose_score import save_vae
@@ -293,7 +294,8 @@ class Project:
     def evaluate(self, params: Params, run: Path) -> Evaluation:
         """Score the predictions that are there."""
         source, target = (Domain(self.ingested / name, BODY16) for name in ("source", "target"))
-        return evaluate(params, EvaluateInputs(source, target, self.predictions, self.bins, self.vae, run))
+        model = ModelPredictions(self.predictions, NUM_KEYPOINTS)
+        return evaluate(params, EvaluateInputs(source, target, model, self.bins, self.vae, run))
 
     def relabel_target(self, keypoints: np.ndarray, visible: np.ndarray) -> None:
         """Give the target other labels."""

@@ -44,7 +44,8 @@ def pose_similarity(a: Float[Tensor, "M D"], b: Float[Tensor, "N D"]) -> Float[T
         b: the same.
     """
     shared = _has_bone(a) @ _has_bone(b).T
-    return (a @ b.T) / shared  # 0 / 0 is the promised NaN
+    mean: Tensor = (a @ b.T) / shared  # 0 / 0 is the promised NaN
+    return mean
 
 
 def _has_bone(directions: Float[Tensor, "N D"]) -> Float[Tensor, "N n"]:

@@ -37,7 +37,7 @@ class Inputs:
 
     source: Domain
     target: Domain
-    predictions: Path
+    predictions: ModelPredictions
     bins: Path
     vae: Path
     run: Path
@@ -61,7 +61,7 @@ def evaluate(params: Params, inputs: Inputs) -> Evaluation:
     ``promotion`` is of the final model on the target split that may decide which model is put to use.
     A target without labels gets predictions and bins of the predicted poses, and no metrics.
     """
-    model = ModelPredictions(inputs.predictions, len(SKELETONS[params.data.skeleton]))
+    model = inputs.predictions
     test = _compare_split(params, inputs, model, "test")
     truth = test.truth
     metrics: dict[str, Any] = {"last": {}, "best_on_target": {}}

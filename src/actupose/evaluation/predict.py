@@ -1,4 +1,4 @@
-"""Predict with a trained run on every image that evaluation may ask for: no labels, no threshold, no bins."""
+"""Predict with a trained run on every image that a later stage may ask for: no labels, no bins."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ from actupose.training.prediction import predict_all
 
 
 def predict(params: Params, ingested: Path, run: Path) -> pa.Table:
-    """Predictions of the model in ``run`` for the target's test and validation and the source's test images.
+    """Predictions of the model in ``run`` for all images of the target and the source's test images.
 
     Raises:
         UserError: the model or a table is missing, or the target has no test images.
@@ -44,7 +44,7 @@ def predict(params: Params, ingested: Path, run: Path) -> pa.Table:
 
 def _splits(domains: Mapping[str, Domain]) -> Iterator[tuple[str, str]]:
     yield "target", "test"  # there is nothing to evaluate without it: whoever opens it says so
-    for domain, split in (("target", "val"), ("source", "test")):
+    for domain, split in (("target", "val"), ("target", "train"), ("source", "test")):
         if domains[domain].holds(split):
             yield domain, split
 

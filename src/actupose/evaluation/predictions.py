@@ -1,4 +1,4 @@
-"""What a trained model says of every image that evaluation may ask for, as the predict stage leaves it."""
+"""What a trained model says of the images of both domains, as the predict stage leaves it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class ModelPredictions:
         if rows.column("sample_id").to_pylist() != list(sample_ids):
             raise UserError(
                 f"{self.path}: predictions are not of the images in split {split!r} of the {domain}; "
-                "run its stage again"
+                "run its stage again (dvc repro)"
             )
         return SplitPredictions(
             torch.from_numpy(keypoint_values(rows, "keypoints_pred")),

@@ -22,6 +22,7 @@ _SHADES = {  # by the first word of a keypoint's name: label and a shade of one 
     "little": ("little finger", "#9aa5b1"),
 }
 _CELL_WIDTH = 1.3
+_PAGE_WIDTH = 5  # figures
 Bone = tuple[int, int]
 
 
@@ -75,10 +76,31 @@ def plot_gallery(rows: list[tuple[str, np.ndarray]], skeleton: Skeleton) -> Figu
         for axes, pose in zip(line, poses, strict=False):
             draw_figure(axes, pose, skeleton)
         line[0].text(0, 0.5, heading, transform=line[0].transAxes, ha="right", va="center")
+    _draw_shades(figure, skeleton)
+    return figure
+
+
+def plot_poses(poses: np.ndarray, captions: Sequence[str], skeleton: Skeleton) -> Figure:
+    """A page of (M, K, 2) stick figures, a caption above each; all at one scale, y down."""
+    num_columns = min(_PAGE_WIDTH, len(poses))
+    num_rows = -(-len(poses) // num_columns)
+    reach = 1.06 * np.abs(poses).max(axis=(0, 1))
+    figure = Figure(figsize=(10, 2.4 * num_rows + 0.4), layout="constrained")
+    grid = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for axes in grid:
+        _clear_frame(axes, reach)
+    for axes, pose, caption in zip(grid, poses, captions, strict=False):
+        draw_figure(axes, pose, skeleton)
+        axes.set_title(caption)
+    _draw_shades(figure, skeleton)
+    return figure
+
+
+def _draw_shades(figure: Figure, skeleton: Skeleton) -> None:
+    """Legend of what the shades stand for."""
     shades = _bones_by_shade(skeleton)
     handles = [Line2D([], [], color=color, linewidth=2.2, label=label) for label, color in shades]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)
-    return figure
 
 
 def _clear_frame(axes: Axes, reach: np.ndarray) -> None:
