@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from actupose.errors import UserError
 from actupose.signals import unwind_on_signals
-from pipelines import doctor, export, predict, up
+from pipelines import doctor, export, predict, up, wanted
 from stages._entry import full_disk
 
-COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up}
+COMMANDS = {"doctor": doctor, "export": export, "predict": predict, "up": up, "wanted": wanted}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

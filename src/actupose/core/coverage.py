@@ -44,12 +44,12 @@ def pose_similarity(a: Float[Tensor, "M D"], b: Float[Tensor, "N D"]) -> Float[T
         b: the same.
     """
     shared = _has_bone(a) @ _has_bone(b).T
-    mean: Tensor = (a @ b.T) / shared  # 0 / 0 is the promised NaN
-    return mean
+    return (a @ b.T) / shared  # 0 / 0 is the promised NaN
 
 
 def _has_bone(directions: Float[Tensor, "N D"]) -> Float[Tensor, "N n"]:
-    return (directions.unflatten(1, (-1, 2)) != 0).any(-1).to(directions.dtype)
+    has: Tensor = (directions.unflatten(1, (-1, 2)) != 0).any(-1)
+    return has.to(directions.dtype)
 
 
 def alike_share(
