@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from actupose.data.figures import render_figures
+from actupose.data.figures import place_keypoints, render_figures
 from actupose.data.figures.anatomy import Solids
 from actupose.data.figures.batch import place_figures
 from actupose.data.figures.camera import Framing, supersampled, view_points, view_solids
@@ -48,6 +48,12 @@ def test_a_figure_is_the_same_bytes_in_any_range(look):
     for field in FIELDS:
         np.testing.assert_array_equal(getattr(wide, field)[37], getattr(narrow, field)[0])
         np.testing.assert_array_equal(getattr(wide, field)[60:70:3], getattr(stepped, field))
+
+
+def test_keypoints_are_known_without_drawing():
+    for indices in (range(0, 100), range(60, 70, 3)):
+        found = place_keypoints(0, "test", indices, MIX, 64)
+        np.testing.assert_array_equal(found, render(indices).keypoints)
 
 
 def test_seeds_and_streams_give_other_figures():

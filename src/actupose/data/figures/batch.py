@@ -111,9 +111,10 @@ def _paint_figures(
 
 
 def _sample_scene(
-    subject: Subject, rng: torch.Generator, pose_mix: PoseMix, side: int
+    subject: Subject, seed: int, stream: str, chunk: int, pose_mix: PoseMix, side: int
 ) -> tuple[Scene, Tensor]:
-    """Scene of ``CHUNK`` figures and the category (B,) of their poses."""
+    """Scene of a chunk's figures and the category (B,) of their poses."""
+    rng = generator(seed, f"figures/{stream}/pose", chunk)
     poses = subject.sample_poses(rng, CHUNK, pose_mix)
     shape, framing = subject.sample_shape(rng, CHUNK), subject.sample_framing(rng, CHUNK)
     return place_figures(subject.anatomy, poses.angles, shape, framing, side), poses.category
@@ -126,8 +127,7 @@ def _render_chunk(
 
     The look draws from a stream of its own, so that both looks show the same bodies in the same poses.
     """
-    pose_rng = generator(seed, f"figures/{stream}/pose", chunk)
-    scene, category = _sample_scene(subject, pose_rng, pose_mix, side)
+    scene, category = _sample_scene(subject, seed, stream, chunk, pose_mix, side)
     look_rng = generator(seed, f"figures/{stream}/{look}", chunk)
     colour, coverage = _paint_figures(subject, scene, look, look_rng, side)
     keypoints = scene.keypoints[..., :2]
@@ -142,12 +142,10 @@ def _render_chunk(
     return FigureBatch(to_bytes(images).numpy(), keypoints.numpy(), visible.numpy(), category.numpy())
 
 
-def _check_request(indices: range, look: Look, pose_mix: PoseMix, side: int) -> None:
+def _check_request(indices: range, pose_mix: PoseMix, side: int) -> None:
     """Raise a UserError for a request that has no meaning."""
     if len(indices) == 0 or min(indices) < 0:
         raise UserError(f"figures: indices must be a non-empty range of non-negative numbers, got {indices}")
-    if look not in ("synthetic", "photo"):
-        raise UserError(f"figures: look must be 'synthetic' or 'photo', got {look!r}")
     if min(pose_mix) < 0 or abs(sum(pose_mix) - 1.0) > 1e-6:
         raise UserError(f"figures: pose_mix must be three shares that sum to 1, got {pose_mix}")
     if side < 16:
@@ -175,15 +173,37 @@ def render_figures(
         skeleton: its keypoints say what is drawn.
 
     """
-    _check_request(indices, look, pose_mix, side)
-    touched = sorted({i // CHUNK for i in indices})
+    _check_request(indices, pose_mix, side)
+    if look not in ("synthetic", "photo"):
+        raise UserError(f"figures: look must be 'synthetic' or 'photo', got {look!r}")
+    touched, at = _touched_chunks(indices)
     chunks = [
         _render_chunk(SUBJECTS[skeleton], seed, stream, chunk, look, pose_mix, side) for chunk in touched
     ]
-    at = np.array([touched.index(i // CHUNK) * CHUNK + i % CHUNK for i in indices])
     return FigureBatch(
         images=np.concatenate([c.images for c in chunks])[at],
         keypoints=np.concatenate([c.keypoints for c in chunks])[at],
         visible=np.concatenate([c.visible for c in chunks])[at],
         category=np.concatenate([c.category for c in chunks])[at],
     )
+
+
+def place_keypoints(
+    seed: int,
+    stream: str,
+    indices: range,
+    pose_mix: PoseMix,
+    side: int,
+    skeleton: SkeletonName = "body16",
+) -> NDArray[np.float32]:
+    """Keypoints (B, K, 2), pixels, of figures that are not drawn: those of :func:`render_figures`."""
+    _check_request(indices, pose_mix, side)
+    touched, at = _touched_chunks(indices)
+    scenes = [_sample_scene(SUBJECTS[skeleton], seed, stream, chunk, pose_mix, side)[0] for chunk in touched]
+    return np.concatenate([scene.keypoints[..., :2].numpy() for scene in scenes])[at]
+
+
+def _touched_chunks(indices: range) -> tuple[list[int], NDArray[np.int64]]:
+    """Chunks that hold the figures, and where in them, one after the other, each is."""
+    touched = sorted({i // CHUNK for i in indices})
+    return touched, np.array([touched.index(i // CHUNK) * CHUNK + i % CHUNK for i in indices])
