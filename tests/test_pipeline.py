@@ -123,6 +123,8 @@ def contract_tables() -> Iterator[tuple[str, Any]]:
         yield f"data/predictions/{name}.parquet", tables.model_predictions_schema(NUM_KEYPOINTS)
         yield f"evaluations/{name}/predictions.parquet", tables.predictions_schema(NUM_KEYPOINTS)
         yield f"evaluations/{name}/per_bin.parquet", tables.PER_BIN
+        yield f"evaluations/{name}/wanted_bins.parquet", tables.WANTED_BINS
+        yield f"evaluations/{name}/wanted.parquet", tables.wanted_schema(NUM_KEYPOINTS)
 
 
 def test_every_table_is_there_with_its_columns(project: tuple[Path, str]) -> None:
@@ -134,6 +136,7 @@ def test_every_table_is_there_with_its_columns(project: tuple[Path, str]) -> Non
 def test_every_other_file_is_there(project: tuple[Path, str]) -> None:
     names = [f"data/ingested/{domain}/images.arrow" for domain in ("source", "target")]
     names += [f"runs/{name}/{file}" for name in RUNS for file in ("model.safetensors", "model.json")]
+    names += [f"evaluations/{name}/wanted.json" for name in RUNS]
     names += [
         "reports/comparison.csv",
         "reports/comparison.json",
@@ -238,13 +241,15 @@ def test_mlflow_has_tables_and_figures(tracked: tuple[MlflowClient, dict[str, Ru
     for found in runs.values():
         paths = {
             file.path
-            for folder in ("evaluation", "run", "figures")
+            for folder in ("evaluation", "run", "figures", "wanted")
             for file in client.list_artifacts(found.info.run_id, folder)
         }
         assert {
             "evaluation/per_bin.parquet",
             "evaluation/predictions.parquet",
             "run/curriculum.parquet",
+            "wanted/wanted.json",
+            "wanted/wanted.png",
         } <= paths
         assert {"figures/per_bin.png", "figures/predictions.png", "figures/learning_curves.png"} <= paths
         assert "figures/pose_gallery.png" not in paths, "what runs share is in the report"
