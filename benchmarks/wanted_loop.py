@@ -1,13 +1,14 @@
 """Close the loop on the built-in figures: one source with wanted poses added, one with as many at random.
 
-    python benchmarks/wanted_loop.py actupose-0 --output /data/loop
+    python benchmarks/wanted_loop.py evaluations/actupose-0 --output /data/loop
 
-The present folder is a finished project whose source are figures. Of many poses that its source could have
-drawn too, those alike to a wanted pose of the run (evaluations/RUN/wanted.parquet) are drawn after the wanted
-poses' deficits, and rendered; so are as many at random. Each set is added to the present source, written as
-COCO folders whose base is the same files byte by byte, with a preset that keeps all other settings of the
-project. Nothing is trained: the commands that train are printed. Each replaces the runs of the project in
-which it is called: call it in a copy.
+The present folder is a finished project whose source are figures. The folder named holds wanted.parquet: that
+of a run's evaluation, or what `actupose wanted` wrote with a limit of its own. Many poses are sampled, as the
+source might have been. Some of those that are alike to a wanted pose are taken, in proportion to the
+wanted poses' deficits, and rendered; so are as many at random. Each set is added to the present source,
+written as COCO folders in which all else is the same files byte by byte, with a preset that keeps the
+project's other settings. Nothing is trained: the commands that train are printed. Each replaces the runs of
+the project in which it is called: call it in a copy.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from actupose.data.image_store import ImageStore
 from actupose.errors import UserError
 from actupose.inference.people import People
 from actupose.inference.results import write_coco
-from actupose.layout import EVALUATIONS, INGESTED, PARAMS
+from actupose.layout import INGESTED, PARAMS
 from actupose.params import FiguresData, Params, load_params
 from actupose.params.overlay import base_tree, merges
 from actupose.skeleton import SKELETONS, Skeleton
@@ -104,20 +105,27 @@ class Sampler:
         return encoded, batch.keypoints[rows], batch.visible[rows]
 
 
-def wanted_indices(sampler: Sampler, run: str, sampled: int, count: int) -> list[int]:
+def wanted_indices(
+    sampler: Sampler, folder: Path, alike_from: float | None, sampled: int, count: int
+) -> list[int]:
     """Draw ``count`` of the sampled figures that are alike to wanted poses, after the poses' deficits."""
-    path = EVALUATIONS / run / "wanted.parquet"
+    path = folder / "wanted.parquet"
     table = read_table(path, wanted_schema(len(sampler.skeleton)))
+    limit = float(table_metadata(table)["alike"]) if alike_from is None else alike_from
     prototypes, candidates = (
         bone_directions(poses, torch.ones(poses.shape[:2], dtype=torch.bool), sampler.skeleton.bones)
         for poses in (torch.from_numpy(keypoint_values(table, "pose")), sampler.keypoints(sampled))
     )
-    alike = pose_similarity(prototypes, candidates) >= float(table_metadata(table)["alike"])
+    alike = pose_similarity(prototypes, candidates) >= limit
     weights = weights_of(alike, torch.from_numpy(table.column("deficit").to_numpy().copy()))
     usable = int((weights > 0).sum())
-    print(f"{path}: {len(table)} wanted poses, {usable} of {sampled} sampled figures are alike to one")
+    served = int(alike.any(1).sum())
+    print(f"{path}: {usable} of {sampled} sampled figures are alike to {served} of {len(table)} wanted poses")
     if usable < count:
-        raise UserError(f"{usable} sampled figures are alike to a wanted pose, {count} are to be added")
+        raise UserError(
+            f"{usable} sampled figures are alike to a wanted pose, {count} are to be added; raise --sampled, "
+            f"or lower --alike, here or of actupose wanted (it was {limit:g})"
+        )
     drawn = torch.multinomial(weights, count, generator=generator(sampler.settings.seed, "wanted loop"))
     indices: list[int] = drawn.sort().values.tolist()
     return indices
@@ -191,7 +199,7 @@ def changes(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def close_loop(run: str, output: Path, sampled: int, count: int) -> None:
+def close_loop(folder: Path, output: Path, alike_from: float | None, sampled: int, count: int) -> None:
     """Write both sources and presets, and print the commands."""
     if output.exists():
         raise UserError(f"{output}: is there already; name another folder with --output")
@@ -199,7 +207,8 @@ def close_loop(run: str, output: Path, sampled: int, count: int) -> None:
         raise UserError(f"--count {count}: at least 1, and at most --sampled {sampled}")
     params = load_params(PARAMS)
     sampler = Sampler.of(params)
-    chosen = {"wanted": wanted_indices(sampler, run, sampled, count), "random": list(range(count))}
+    wanted = wanted_indices(sampler, folder, alike_from, sampled, count)
+    chosen = {"wanted": wanted, "random": list(range(count))}
     for name, indices in chosen.items():
         source = write_source(output / name, sampler.render(indices), sampler.skeleton, sampler.side)
         write_preset(output / f"{name}.yaml", params, source)
@@ -212,13 +221,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", help="an evaluated run, such as actupose-0")
+    parser.add_argument("wanted", type=Path, help="folder that holds wanted.parquet")
     parser.add_argument("--output", type=Path, default=Path("wanted_loop"), help="default: %(default)s")
+    parser.add_argument("--alike", type=float, help="mean cosine of alike poses; default: that of the search")
     parser.add_argument("--sampled", type=int, default=20_000, help="poses to choose from")
     parser.add_argument("--count", type=int, default=500, help="figures that each source gets more")
     args = parser.parse_args()
     try:
-        close_loop(args.run, args.output, args.sampled, args.count)
+        close_loop(args.wanted, args.output, args.alike, args.sampled, args.count)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -26,7 +26,7 @@ from actupose.tables import (
 )
 from pipelines._settings import merge_settings
 
-RUN, ALIKE = "udape-0", 0.8
+FOLDER, ALIKE = "evaluations/udape-0", 0.8
 COUNTS = ("--sampled", "256", "--count", "6")
 DEFICITS = (0.3, 0.1)
 
@@ -44,7 +44,7 @@ def write_wanted(project: Path) -> None:
     columns |= integers | {"sample_ids": [[], []], "source_ids": [[], []]}
     columns |= {"pose": poses().numpy(), "deficit": np.array(DEFICITS)}
     metadata = {"skeleton": "body16", "alike": repr(ALIKE)}
-    path = project / "evaluations" / RUN / "wanted.parquet"
+    path = project / FOLDER / "wanted.parquet"
     write_table(path, make_table(wanted_schema(16), columns, metadata), wanted_schema(16))
 
 
@@ -58,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def close_loop(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "benchmarks/wanted_loop.py"), RUN, *COUNTS, *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks/wanted_loop.py"), FOLDER, *COUNTS, *arguments]
     return subprocess.run(
         command, cwd=project, env=environment(project), capture_output=True, text=True, check=False
     )
@@ -112,6 +112,10 @@ def test_candidates_share_the_deficit_of_what_they_are_alike_to(monkeypatch):
     [
         (("--count", "300"), "--count 300: at least 1, and at most --sampled 256"),
         (("--count", "250"), "sampled figures are alike to a wanted pose, 250 are to be added"),
+        (
+            ("--alike", "0.9999"),
+            "raise --sampled, or lower --alike, here or of actupose wanted (it was 0.9999)",
+        ),
         (("--output", "src"), "src: is there already; name another folder with --output"),
     ],
 )
