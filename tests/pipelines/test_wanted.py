@@ -1,5 +1,6 @@
 """``actupose wanted`` as a person calls it, where earlier stages have left what it reads."""
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ from lacking_source import SHAPES, LackingSource
 from shrunk_project import ROOT
 
 from actupose.tables import WANTED_BINS, read_table, wanted_schema
+from actupose.wanted.find import Search
+from pipelines import wanted
 from pipelines.cli import main
 
 
@@ -122,6 +125,13 @@ def test_a_users_mistake_is_one_line_and_status_2(project, words, told, capsys):
     assert call(*words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and told in error and error.count("\n") == 1
+
+
+def test_without_options_it_searches_as_evaluate_does():
+    parser = argparse.ArgumentParser()
+    wanted.add_arguments(parser)
+    arguments = parser.parse_args([])
+    assert Search(arguments.count, arguments.alike) == Search()
 
 
 def test_help_says_what_to_do_with_the_result(capsys):
