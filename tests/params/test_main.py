@@ -29,7 +29,7 @@ def test_a_preset_is_printed_with_the_origin_of_what_it_changes():
     expected["vae"]["seed"] = 3
     assert yaml.safe_load(text) == expected
     lines = text.splitlines()
-    assert "  image_size: 128  # from presets/surreal2lsp-small.yaml" in lines
+    assert "  image_size: 96  # from presets/surreal2lsp-small.yaml" in lines
     assert "    split: official  # from presets/surreal2lsp-small.yaml" in lines
     assert "  seed: 3  # --set" in lines
     assert "  jpeg_quality: 95" in lines
