@@ -32,7 +32,7 @@ STAGES = {
 }
 METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
-    *("udape", "udape_vae_hm", "udape_vae_cl", "actupose"),
+    *("udape", "udape_vae_hm", "udape_vae_cl", "actupose", "ensemble_teacher"),
 )
 
 

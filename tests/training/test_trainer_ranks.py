@@ -25,6 +25,7 @@ ONE_STEP = {
     "udape_vae_hm": ("udape_vae_hm", {}),
     "udape_vae_cl": ("udape_vae_cl", {}),
     "actupose": ("actupose", {}),
+    "ensemble_teacher": ("ensemble_teacher", {}),
     "restyled": ("udape", {"mean_teacher__style__kind": "fourier", "mean_teacher__style__rate": 1.0}),
     "as published": ("udape", AS_PUBLISHED),
     "the student's statistics": ("actupose", {"mean_teacher__teacher_norm": "student"}),

@@ -67,7 +67,7 @@ def build_network(num_keypoints: int, settings: NetworkParams, seed: int) -> Pos
 def keep_statistics(network: nn.Module) -> None:
     """Let BatchNorm use its running statistics and change them no more, until the network's mode is set."""
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
             module.eval()
 
 
