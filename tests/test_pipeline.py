@@ -29,7 +29,7 @@ from actupose.training.checkpoint import load_checkpoint
 
 METHODS = (
     *("source_only", "oracle", "regda", "regda_vae_hm", "regda_vae_cl", "poseda"),
-    *("udape", "udape_vae_hm", "udape_vae_cl", "actupose"),
+    *("udape", "udape_vae_hm", "udape_vae_cl", "actupose", "ensemble_teacher"),
 )
 PER_RUN = ("train", "predict", "evaluate")
 BY_DVC = ("source_only", "actupose")

@@ -49,12 +49,15 @@ def test_the_oracle_is_marked(two_seeds):
     assert comparison.labels == {"source_only": "source_only", "oracle": "oracle (target labels)"}
 
 
-def test_a_reading_of_a_paper_is_marked_and_the_mark_explained(two_seeds):
+@pytest.mark.parametrize(
+    ("method", "mark"), [("poseda", "(our reading)"), ("ensemble_teacher", "(ours)")], ids=str
+)
+def test_what_is_no_papers_is_marked_and_the_mark_explained(two_seeds, method, mark):
     params, evidence = two_seeds
-    comparison = replace(compare_runs(evidence.runs, params), marks={"poseda": "(our reading)", "udape": ""})
-    assert comparison.labels == {"poseda": "poseda (our reading)", "udape": "udape"}
-    assert method_mark(params.methods["poseda"]) == "(our reading)"
-    assert [note.split(":")[0] for note in notes(comparison)[1:]] == ["(our reading)"]
+    comparison = replace(compare_runs(evidence.runs, params), marks={method: mark, "udape": ""})
+    assert comparison.labels == {method: f"{method} {mark}", "udape": "udape"}
+    assert method_mark(params.methods[method]) == mark
+    assert [note.split(":")[0] for note in notes(comparison)[1:]] == [mark]
 
 
 def test_one_seed_has_no_deviation():

@@ -34,7 +34,15 @@ from actupose.methods.mean_teacher import Images, MeanTeacher
 from actupose.methods.supervised import Student
 from actupose.nets.pose_resnet import keep_statistics
 from actupose.nets.pose_vae import leave_one_out_error
-from actupose.params import Fraction, NonNegativeFloat, PositiveFloat, PositiveFraction, Settings, ViewParams
+from actupose.params import (
+    Fraction,
+    NonNegativeFloat,
+    Origin,
+    PositiveFloat,
+    PositiveFraction,
+    Settings,
+    ViewParams,
+)
 
 JITTERS = ("rotation", "shear", "translate", "color", "blur")
 
@@ -88,9 +96,9 @@ class EnsembleTeacherParams(TeachingParams):
     last_decay: Annotated[float, Field(ge=0, lt=1)]
 
     @property
-    def is_reproduction(self) -> bool:
-        """It is ours."""
-        return False
+    def origin(self) -> Origin:
+        """Ours."""
+        return "ours"
 
     @property
     def needs_pose_vae(self) -> bool:

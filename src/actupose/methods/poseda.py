@@ -23,7 +23,7 @@ from actupose.methods.supervised import Student
 from actupose.nets.domain_classifiers import DomainLogits, build_classifiers
 from actupose.nets.pose_resnet import PoseOutput, PoseResNet
 from actupose.nets.runtime import descend, set_rate
-from actupose.params import MethodParams, NonNegativeFloat, PositiveInt, plain_pretraining
+from actupose.params import MethodParams, NonNegativeFloat, Origin, PositiveInt, plain_pretraining
 
 RAMP = 10.0  # of the reversed gradient over the adaptation (Ganin and Lempitsky)
 SOURCE, TARGET = 1, 0  # labels of the domains
@@ -37,9 +37,9 @@ class PosedaParams(MethodParams):
     weight: NonNegativeFloat
 
     @property
-    def is_reproduction(self) -> bool:
-        """It is our reading."""
-        return False
+    def origin(self) -> Origin:
+        """Our reading."""
+        return "reading"
 
     @property
     def pretraining(self) -> dict[str, Any]:

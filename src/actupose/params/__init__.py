@@ -41,7 +41,7 @@ from actupose.params.data import (
     SurrealData,
     SurrealRawData,
 )
-from actupose.params.method import Domain, MethodParams, known_kinds, params_of, plain_pretraining
+from actupose.params.method import Domain, MethodParams, Origin, known_kinds, params_of, plain_pretraining
 from actupose.params.run import RunParams
 from actupose.params.training import (
     AugmentParams,
@@ -82,6 +82,7 @@ __all__ = [
     "NetworkParams",
     "NonNegativeFloat",
     "OptimParams",
+    "Origin",
     "Params",
     "PeakCurriculum",
     "PositiveFloat",

@@ -15,6 +15,7 @@ from actupose.params.curriculum import Curriculum
 from actupose.params.training import NetworkParams
 
 Domain = Literal["source", "target"]
+Origin = Literal["paper", "reading", "ours"]
 
 
 class MethodParams(Settings):
@@ -33,9 +34,9 @@ class MethodParams(Settings):
         return "source"
 
     @property
-    def is_reproduction(self) -> bool:
-        """Whether it is computed as its paper has it; what is not is marked wherever its figures are."""
-        return True
+    def origin(self) -> Origin:
+        """Whether it is as a paper has it, a reading of one, or ours; it stands beside its figures."""
+        return "paper"
 
     @property
     def needs_pose_vae(self) -> bool:

@@ -18,9 +18,11 @@ SELECTION_RULES: dict[Selection, str] = {
 }
 UPPER_BOUND = "(target labels)"
 OUR_READING = "(our reading)"
+OURS = "(ours)"
 MARK_NOTES = {
     UPPER_BOUND: f"{UPPER_BOUND}: trained on the target's labels, an upper bound and not a method.",
     OUR_READING: f"{OUR_READING}: the idea of a paper whose text was not at hand, not a reproduction of it.",
+    OURS: f"{OURS}: no paper has it.",
 }
 UNKNOWN = "-"
 _PAPER_SHORT = {"shoulder": "Sld", "elbow": "Elb"}
@@ -43,7 +45,7 @@ def method_mark(method: MethodParams) -> str:
     """What stands beside a method's name wherever its figures do; empty for most."""
     if method.labelled_domain == "target":
         return UPPER_BOUND
-    return "" if method.is_reproduction else OUR_READING
+    return {"paper": "", "reading": OUR_READING, "ours": OURS}[method.origin]
 
 
 def comparison_columns(skeleton: Skeleton) -> tuple[Column, ...]:
