@@ -153,7 +153,7 @@ TINY = {
             "kind": "ensemble_teacher", "gate": "soft", "views": 2, "mirrored": True, "calm": 0.5,
             "spread": 0.05, "implausible": 0.1, "student_flip": 0.5, "student_norm": "frozen",
             "mask": {"share": 0.3, "patch": 0.25},
-            "pseudo_loss": "heatmap", "rate": {"lr": 0.003, "warmup": 0.2}, "last_decay": 0.995,
+            "pseudo_loss": "heatmap", "rate": {"lr": 0.002, "warmup": 0.2}, "last_decay": 0.995,
         },
     },
 }  # fmt: skip

@@ -320,9 +320,11 @@ def test_a_grids_name_is_a_plain_one_that_no_file_has(
 def test_every_sweep_of_the_project_is_valid_and_names_its_command(name, monkeypatch, capsys) -> None:
     text = (ROOT / f"sweeps/{name}.yaml").read_text()
     assert f"python -m pipelines.sweep {name}" in text
-    assert sweep_here(monkeypatch, ROOT, name, "--dry-run") == 0
-    values = sum(len(values) for values in yaml.safe_load(text)["axes"].values())
-    assert len(capsys.readouterr().out.splitlines()) == values  # all vary one at a time
+    content = yaml.safe_load(text)
+    roots = [f"data.{domain}.root={ROOT}" for domain in ("source", "target")] if content["preset"] else []
+    assert sweep_here(monkeypatch, ROOT, name, "--dry-run", *(f"--set={root}" for root in roots)) == 0
+    values = sum(len(values) for values in content.get("axes", {}).values())  # all vary one at a time
+    assert len(capsys.readouterr().out.splitlines()) == values + len(content.get("cells", {}))
 
 
 def test_a_second_start_of_the_same_sweep_is_told_so(project: Path, monkeypatch) -> None:
