@@ -83,6 +83,11 @@ def test_public_code_has_no_such_method():
         tiny_params(methods__ensemble=entry)
 
 
+def test_one_view_cannot_disagree():
+    with pytest.raises(UserError, match=r"methods.ensemble: spread = 0.1: needs views: 2 or mirrored: true"):
+        ensemble(spread=0.1)
+
+
 def test_each_view_comes_in_a_mirror_too():
     views = ensemble(views=2, mirrored=True).draw_views(3, TARGET).teacher
     assert len(views) == 4

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from actupose.core.losses import masked_mean, relative_squared_error, weighted_mean
@@ -94,6 +94,12 @@ class EnsembleTeacherParams(TeachingParams):
     pseudo_loss: Literal["heatmap", "squared"]
     rate: RateParams | None
     last_decay: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _one_view_has_no_spread(self) -> "EnsembleTeacherParams":
+        if self.spread and self.views == 1 and not self.mirrored:
+            raise ValueError(f"spread = {self.spread:g}: needs views: 2 or mirrored: true")
+        return self
 
     @property
     def origin(self) -> Origin:
