@@ -30,17 +30,11 @@ BATCH = 256
 def seen_in(images: DomainImages) -> pd.DataFrame:
     """Brightness and contrast of every image, 0 to 1."""
     rows = torch.arange(len(images)).split(BATCH)
-    gray = [batch.images.float().mean(dim=1) / 255 for batch in images.batches(list(rows), workers=0)]
-    brightness, contrast = (torch.cat([part(pixels) for pixels in gray]) for part in (_mean, _deviation))
-    return pd.DataFrame({"brightness": brightness.numpy(), "contrast": contrast.numpy()})
-
-
-def _mean(gray: torch.Tensor) -> torch.Tensor:
-    return gray.mean(dim=(1, 2))
-
-
-def _deviation(gray: torch.Tensor) -> torch.Tensor:
-    return gray.std(dim=(1, 2))
+    gray = (batch.images.float().mean(dim=1) / 255 for batch in images.batches(list(rows), workers=0))
+    contrast, brightness = zip(*(torch.std_mean(pixels, dim=(1, 2)) for pixels in gray), strict=True)
+    return pd.DataFrame(
+        {"brightness": torch.cat(brightness).numpy(), "contrast": torch.cat(contrast).numpy()}
+    )
 
 
 def seen_of(labels: Labels) -> pd.DataFrame:

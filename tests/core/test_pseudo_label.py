@@ -187,8 +187,12 @@ def test_views_that_agree_have_no_spread_and_leave_confidence():
     assert pseudo_label.agreement(spread, 4.0).tolist() == [[1, pytest.approx(math.exp(-0.5))]]
 
 
-def test_below_the_quantile_lies_all_but_the_largest_share_of_each_keypoint():
+def test_the_negative_of_an_error_as_confidence_drops_the_largest_share_of_each_keypoint():
     values = torch.tensor([[1.0, 9.0], [2.0, 8.0], [3.0, 7.0], [4.0, 6.0]])
-    found = pseudo_label.below_quantile(values, 0.5)
+    found = pseudo_label.confidence_mask(-values, 0.5, "per_keypoint")
     assert found.tolist() == [[True, False], [True, False], [False, True], [False, True]]
-    assert pseudo_label.below_quantile(values, 0.2).all()
+    assert pseudo_label.confidence_mask(-values, 0.2, "per_keypoint").all()
+
+
+def test_a_soft_gate_keeps_all():
+    assert pseudo_label.confidence_mask(torch.rand(3, 2), 0.5, "soft").all()

@@ -163,7 +163,8 @@ def test_keypoints_that_the_pose_vae_finds_implausible_are_left_out():
 def test_masked_patches_turn_grey_and_the_rest_stays():
     method = ensemble(mask={"share": 0.5, "patch": 0.25})
     views = method.draw_views(3, TARGET)
-    plain, masked = ensemble().shown_target(TARGET, views), method.shown_target(TARGET, views)
+    plain = ensemble().shown_target(TARGET, ensemble().draw_views(3, TARGET))
+    masked = method.shown_target(TARGET, views)
     assert views.hidden.shape == (4, 4, 4)
     hidden = views.hidden.repeat_interleave(8, 1).repeat_interleave(8, 2)[:, None].expand_as(plain)
     assert torch.equal(plain[~hidden], masked[~hidden])

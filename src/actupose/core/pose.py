@@ -30,3 +30,17 @@ def normalise_poses(
     pose = offset / torch.where(scale > MIN_SCALE, scale, torch.nan)[:, None, None]
     scale = torch.where(scale > MIN_SCALE, scale, 0)
     return pose.to(keypoints_px.dtype), center.to(keypoints_px.dtype), scale.to(keypoints_px.dtype)
+
+
+def whole_poses(keypoints_px: Float[Tensor, "N K 2"]) -> tuple[Float[Tensor, "N D"], Bool[Tensor, "N K"]]:
+    """Predicted poses as the pose VAE takes them, normalised, and that all keypoints are visible.
+
+    Args:
+        keypoints_px: finite; a pose with all keypoints in one place becomes zeros.
+
+    Returns:
+        Poses in rows, D = 2 K; visible.
+    """
+    visible = torch.ones(keypoints_px.shape[:2], dtype=torch.bool, device=keypoints_px.device)
+    poses, _, _ = normalise_poses(keypoints_px, visible)
+    return poses.nan_to_num(nan=0.0).flatten(1), visible

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from actupose.core.ranks import share
 
-Gate = Literal["global", "per_keypoint"]
+Gate = Literal["global", "per_keypoint", "soft"]
 
 
 def confidence_mask(confidence: Float[Tensor, "B K"], mask_ratio: float, gate: Gate) -> Bool[Tensor, "B K"]:
@@ -18,7 +18,7 @@ def confidence_mask(confidence: Float[Tensor, "B K"], mask_ratio: float, gate: G
         confidence: peaks.
         mask_ratio: 0 keeps all, 1 nothing.
         gate: ``global`` n = B * K, one threshold for the batch (UDAPE); ``per_keypoint`` n = B, one for each
-            keypoint, so that hard keypoints keep their share.
+            keypoint, so that hard keypoints keep their share; ``soft`` keeps all, for weights to tell apart.
 
     Raises:
         ValueError: the gate is unknown.
@@ -28,6 +28,8 @@ def confidence_mask(confidence: Float[Tensor, "B K"], mask_ratio: float, gate: G
             pool = confidence.reshape(-1, 1)
         case "per_keypoint":
             pool = confidence
+        case "soft":
+            return torch.ones_like(confidence, dtype=torch.bool)
         case _:
             raise ValueError(f"gate {gate!r}: one of {', '.join(get_args(Gate))}")
     masked = int(mask_ratio * len(pool))
@@ -63,12 +65,6 @@ def spread_of_views(
 def agreement(spread: Float[Tensor, "B K"], width: float) -> Float[Tensor, "B K"]:
     """1 where all views find a keypoint in one place, exp(-1/2) where they lie ``width`` apart (ours)."""
     return torch.exp(-0.5 * (spread / width).square())
-
-
-def below_quantile(values: Float[Tensor, "B K"], share: float) -> Bool[Tensor, "B K"]:
-    """All but the largest int(share * B) values of each keypoint."""
-    dropped = int(share * len(values))
-    return values.argsort(dim=0).argsort(dim=0) < len(values) - dropped
 
 
 def swap_flipped(

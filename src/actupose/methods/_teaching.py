@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from actupose.core.pseudo_label import OcclusionDraws
+from actupose.core.pseudo_label import Gate, OcclusionDraws
 from actupose.data.augment import View, ViewDraws
 from actupose.params import (
     Fraction,
@@ -61,7 +61,7 @@ class TeachingParams(MethodParams):
 
     ema_decay: Fraction
     mask_ratio: Annotated[float, Field(ge=0, lt=1)]
-    gate: Literal["global", "per_keypoint", "soft"]
+    gate: Gate
     views: PositiveInt
     teacher_norm: Literal["own", "student"]
     occlusion: OcclusionParams

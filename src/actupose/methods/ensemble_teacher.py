@@ -9,16 +9,14 @@ learning rate and a teacher's decay that change as adaptation goes on.
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-import torch
 from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from actupose.core.losses import masked_mean, relative_squared_error, weighted_mean
-from actupose.core.pose import normalise_poses
+from actupose.core.pose import whole_poses
 from actupose.core.pseudo_label import (
     agreement,
-    below_quantile,
     confidence_mask,
     merge_views,
     spread_of_views,
@@ -152,18 +150,20 @@ class EnsembleTeacher(MeanTeacher):
         mirrored = [replace(view, flipped=~view.flipped) for view in draws.teacher]
         return draws._replace(teacher=[*draws.teacher, *mirrored])
 
-    def draw_views(self, step: int, target: Stored) -> MaskedViews:
-        """With the patches that are masked."""
+    def draw_views(self, step: int, target: Stored) -> TargetViews:
+        """With the patches that are masked, where the method masks any."""
         views, mask = super().draw_views(step, target), self.params.mask
+        if mask.share == 0:
+            return views
         random = generator(self.student.run.seed, "masked patches", step)
         hidden = draw_patches(mask.share, mask.patch, len(views.student.flipped), random)
-        return MaskedViews(views.teacher, views.student, views.occlusion, hidden.to(target.device))
+        hidden = hidden.to(target.device, non_blocking=True)
+        return MaskedViews(views.teacher, views.student, views.occlusion, hidden)
 
     def shown_target(self, target: Stored, views: TargetViews) -> Images:
-        """With patches masked."""
-        assert isinstance(views, MaskedViews)
+        """With patches masked, if there are any."""
         images = super().shown_target(target, views)
-        return mask_patches(images, share(views.hidden)) if self.params.mask.share else images
+        return mask_patches(images, share(views.hidden)) if isinstance(views, MaskedViews) else images
 
     def merge(
         self, keypoints_stored: Float[Tensor, "V B K 2"], peaks: Float[Tensor, "V B K"]
@@ -178,17 +178,12 @@ class EnsembleTeacher(MeanTeacher):
     def gate(
         self, keypoints_stored: Float[Tensor, "B K 2"], confidence: Float[Tensor, "B K"]
     ) -> Bool[Tensor, "B K"]:
-        """By confidence, unless the gate is soft, and by what the pose VAE makes of the rest of the pose."""
-        params = self.params
-        kept = torch.ones_like(confidence, dtype=torch.bool)
-        if params.gate != "soft":
-            kept = confidence_mask(confidence, params.mask_ratio, params.gate)
-        if self.vae is not None and params.implausible:
-            visible = torch.ones_like(kept)
-            poses = normalise_poses(keypoints_stored, visible)[0].nan_to_num(nan=0.0)
-            error = leave_one_out_error(self.vae, poses.flatten(1), visible)
-            kept = kept & below_quantile(error, params.implausible)
-        return kept
+        """By confidence, and by what the pose VAE makes of the rest of the pose."""
+        kept, share_out = super().gate(keypoints_stored, confidence), self.params.implausible
+        if self.vae is None or not share_out:
+            return kept
+        error = leave_one_out_error(self.vae, *whole_poses(keypoints_stored))
+        return kept & confidence_mask(-error, share_out, "per_keypoint")
 
     def consistency(
         self,

@@ -214,9 +214,7 @@ class MeanTeacher:
         self, _keypoints_stored: Float[Tensor, "B K 2"], confidence: Float[Tensor, "B K"]
     ) -> Bool[Tensor, "B K"]:
         """Which pseudo-labels are learned."""
-        params = self.params
-        assert isinstance(params, MeanTeacherParams)
-        return confidence_mask(confidence, params.mask_ratio, params.gate)
+        return confidence_mask(confidence, self.params.mask_ratio, self.params.gate)
 
     def target_losses(self, pseudo: PseudoLabels, images: Images, views: TargetViews) -> tuple[Terms, Terms]:
         """The student, shown its view with a keypoint covered, against the teacher; and what is logged."""

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from actupose.core.pose import normalise_poses
+from actupose.core.pose import whole_poses
 from actupose.core.rng import generator
 from actupose.errors import UserError
 from actupose.files import atomic_path
@@ -109,9 +109,7 @@ def score_poses(
 
 def score_keypoints(vae: PoseVae, keypoints_px: Float[Tensor, "N K 2"]) -> Float[Tensor, "N"]:
     """Score predicted poses, in pixels and all visible; one with all keypoints in one place as a point."""
-    visible = torch.ones(keypoints_px.shape[:2], dtype=torch.bool)
-    poses, _, _ = normalise_poses(keypoints_px, visible)
-    return score_poses(vae, poses.nan_to_num(nan=0.0).flatten(1), visible)
+    return score_poses(vae, *whole_poses(keypoints_px))
 
 
 def _score_batch(

@@ -77,6 +77,8 @@ class CurriculumState:
     def weights(self, epoch: int) -> Tensor:
         """(Nb,) what each bin weighs: the share of it that is drawn, or how often one of its samples is."""
         match self.curriculum:
+            case _ if epoch < self.first_epoch:
+                return torch.ones(self.num_bins)
             case UniformCurriculum():
                 return torch.ones(self.num_bins)
             case RandomShareCurriculum(share=share):
@@ -93,8 +95,6 @@ class CurriculumState:
 
     def _sampling_weights(self, curriculum: ActiveSamplingCurriculum, epoch: int) -> Tensor:
         """(N,) how often each sample is drawn, mean 1: after the peak, and after what the target shows."""
-        if epoch < self.first_epoch:
-            return torch.ones(len(self.bins))
         epoch, epochs = epoch - self.first_epoch, self.schedule.epochs - self.first_epoch
         places = bin_axis(self.mean_scores(), curriculum.score_axis)
         sigma = broadened(curriculum.sigma, epoch, epochs) if curriculum.broadens else curriculum.sigma
